@@ -1,1 +1,3 @@
 //! What Frontdesk decides.
+pub mod audio;
+pub mod units;

@@ -1,0 +1,153 @@
+//! Voice activity of one talker, with thresholds that know whether the agent is being heard.
+//!
+//! A detector (earshot, 16 ms frames) scores the likelihood of voice; an energy gate in front of it spares it the
+//! silence that most of a call consists of. While the agent is heard, its echo may come back on the line, so a
+//! talker then has to be louder and surer to count.
+
+use super::level;
+use crate::units::Dbfs;
+use earshot::Detector;
+use std::time::Duration;
+
+/// Samples that are judged at once: 16 ms at 16 kHz.
+pub const FRAME: usize = 256;
+const FRAME_SPAN: Duration = Duration::from_millis(16);
+
+/// Voice within one stretch that makes it more than a cough or an "aha".
+pub const SUSTAINED: Duration = Duration::from_millis(400);
+/// Silence that ends a stretch of voice: longer than the closure of a stop consonant, shorter than a pause.
+const HANGOVER: Duration = Duration::from_millis(240);
+
+/// What a talker did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VoiceEvent {
+    /// A voice began. At most 60 ms after its first sample.
+    Onset,
+    /// The voice of this stretch has lasted [`SUSTAINED`]. Once a stretch.
+    Sustained,
+    /// The stretch is over, [a quarter of a second](HANGOVER) ago.
+    End {
+        /// How much of it was voice.
+        voiced: Duration,
+    },
+}
+
+/// Thresholds of one situation.
+struct Thresholds {
+    /// Below this level nothing is a voice.
+    gate: Dbfs,
+    /// Score of the detector from which a frame is voice.
+    score: f32,
+    /// Frames in a row that make an onset.
+    frames: u32,
+}
+
+const QUIET: Thresholds = Thresholds { gate: Dbfs(-50.0), score: 0.5, frames: 2 };
+const AGENT_HEARD: Thresholds = Thresholds { gate: Dbfs(-42.0), score: 0.6, frames: 2 };
+
+/// Judges one talker's stream at 16 kHz. No allocation after [`Vad::new`].
+pub struct Vad {
+    detector: Box<Detector>,
+    frame: [i16; FRAME],
+    filled: usize,
+    /// The newest frame that the gate kept from the detector, to bring it up to date when the gate opens.
+    skipped: Option<[i16; FRAME]>,
+    gates: [f32; 2],
+    rising: u32,
+    stretch: Option<Stretch>,
+}
+
+struct Stretch {
+    voiced: Duration,
+    silent: Duration,
+    sustained: bool,
+}
+
+impl Default for Vad {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Vad {
+    /// A judge that has heard nothing yet.
+    pub fn new() -> Self {
+        Self {
+            detector: Detector::default_boxed(),
+            frame: [0; FRAME],
+            filled: 0,
+            skipped: None,
+            gates: [QUIET.gate.mean_square(), AGENT_HEARD.gate.mean_square()],
+            rising: 0,
+            stretch: None,
+        }
+    }
+
+    /// Takes `pcm` (16 kHz, any length) and tells what the talker did meanwhile, through `event`, in order.
+    pub fn push(&mut self, pcm: &[i16], agent_heard: bool, mut event: impl FnMut(VoiceEvent)) {
+        let mut rest = pcm;
+        while !rest.is_empty() {
+            let take = rest.len().min(FRAME - self.filled);
+            self.frame[self.filled..self.filled + take].copy_from_slice(&rest[..take]);
+            self.filled += take;
+            rest = &rest[take..];
+            if self.filled == FRAME {
+                self.filled = 0;
+                if let Some(happened) = self.judge(agent_heard) {
+                    event(happened);
+                }
+            }
+        }
+    }
+
+    /// Whether a stretch of voice is under way.
+    pub fn is_voice(&self) -> bool {
+        self.stretch.is_some()
+    }
+
+    fn judge(&mut self, agent_heard: bool) -> Option<VoiceEvent> {
+        let thresholds = if agent_heard { &AGENT_HEARD } else { &QUIET };
+        let voice = self.score(self.gates[usize::from(agent_heard)]) >= thresholds.score;
+        match &mut self.stretch {
+            None => {
+                self.rising = if voice { self.rising + 1 } else { 0 };
+                if self.rising < thresholds.frames {
+                    return None;
+                }
+                let voiced = FRAME_SPAN * self.rising;
+                self.rising = 0;
+                self.stretch = Some(Stretch { voiced, silent: Duration::ZERO, sustained: false });
+                Some(VoiceEvent::Onset)
+            }
+            Some(stretch) if voice => {
+                stretch.silent = Duration::ZERO;
+                stretch.voiced += FRAME_SPAN;
+                if stretch.sustained || stretch.voiced < SUSTAINED {
+                    return None;
+                }
+                stretch.sustained = true;
+                Some(VoiceEvent::Sustained)
+            }
+            Some(stretch) => {
+                stretch.silent += FRAME_SPAN;
+                if stretch.silent < HANGOVER {
+                    return None;
+                }
+                let voiced = stretch.voiced;
+                self.stretch = None;
+                Some(VoiceEvent::End { voiced })
+            }
+        }
+    }
+
+    fn score(&mut self, gate: f32) -> f32 {
+        if level::mean_square(&self.frame) < gate {
+            self.skipped = Some(self.frame);
+            return 0.0;
+        }
+        if let Some(before) = self.skipped.take() {
+            self.detector.predict_i16(&before);
+        }
+        self.detector.predict_i16(&self.frame)
+    }
+}
