@@ -1,3 +1,6 @@
 //! What Frontdesk decides.
 pub mod audio;
+pub mod backoff;
+pub mod gemini;
+pub mod twilio;
 pub mod units;

@@ -100,8 +100,8 @@ mod tests {
             .map(|n| (8_000.0 * (2.0 * std::f64::consts::PI * 440.0 * f64::from(n) / 8_000.0).sin()).round() as i16)
             .map(encode)
             .collect();
-        let hex: String = digest(&SHA256, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(hex, "ce941ef162b56a67c21756087fdd924e24cd5b18e95e2b76c510410629cbe098");
+        let sum = digest(&SHA256, &bytes);
+        assert_eq!(format!("{sum:?}"), "SHA256:ce941ef162b56a67c21756087fdd924e24cd5b18e95e2b76c510410629cbe098");
     }
 
     #[test]

@@ -405,7 +405,7 @@ mod tests {
         /// One millisecond: the loop polls every `every` ms.
         fn run(&mut self, playout: &mut Playout, ms: u64, every: u64) {
             for _ in 0..ms {
-                if (self.now - self.start).as_millis() as u64 % every == 0 {
+                if ((self.now - self.start).as_millis() as u64).is_multiple_of(every) {
                     self.pull(playout);
                 }
                 for _ in 0..8 {

@@ -1,0 +1,3 @@
+//! Twilio.
+pub mod leg;
+pub mod message;
