@@ -1,4 +1,16 @@
-//! What Frontdesk decides.
+//! What Frontdesk decides: audio, protocols, turn-taking. No tokio, ALSA, files, environment or clock.
+//!
+//! ```text
+//!  Twilio ──► twilio::leg ──16 kHz──► session::conversation ──► gemini::live ──► Gemini Live
+//!         ◄──  (CallLeg) ◄──24 kHz───  (Bridge, Turn, Effect) ◄── (LiveSession) ◄──
+//! ```
+//!
+//! - [`units`]: sample rates, levels, gains.
+//! - [`audio`]: mu-law, resampling, voice activity, paced playout.
+//! - [`twilio`]: signatures, webhooks, TwiML, and one call's media stream as a state machine.
+//! - [`gemini`]: one Live conversation as a state machine, reconnects included.
+//! - [`backoff`]: delays between attempts.
+
 pub mod audio;
 pub mod backoff;
 pub mod gemini;
