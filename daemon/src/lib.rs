@@ -1,1 +1,3 @@
 //! What Frontdesk does.
+
+pub mod config;

@@ -12,7 +12,7 @@ const LENGTH: usize = 34;
 
 /// A text is not the identifier that was expected in its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a {kind}: expected {prefix} and 32 hexadecimal digits")]
+#[error("no {kind}: expected {prefix} and 32 hexadecimal digits")]
 pub struct SidError {
     /// What was expected, for example `call SID`.
     pub kind: &'static str,
@@ -128,7 +128,7 @@ mod tests {
             assert!(CallSid::parse(text).is_err(), "{text:?}");
         }
         let said = CallSid::parse("x").unwrap_err().to_string();
-        assert_eq!(said, "not a call SID: expected CA and 32 hexadecimal digits");
+        assert_eq!(said, "no call SID: expected CA and 32 hexadecimal digits");
     }
 
     proptest! {

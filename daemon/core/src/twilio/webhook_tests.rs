@@ -70,7 +70,7 @@ fn what_is_missing_or_wrong_is_named() {
     }
     let form = Form::parse(b"CallSid=CA1&From=x").unwrap();
     let said = VoiceRequest::parse(&form).unwrap_err().to_string();
-    assert_eq!(said, "CallSid is not a call SID: expected CA and 32 hexadecimal digits");
+    assert_eq!(said, "CallSid is no call SID: expected CA and 32 hexadecimal digits");
 }
 
 #[test]
