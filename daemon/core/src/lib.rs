@@ -14,5 +14,8 @@
 pub mod audio;
 pub mod backoff;
 pub mod gemini;
+pub mod session;
+pub mod source;
+pub mod tools;
 pub mod twilio;
 pub mod units;

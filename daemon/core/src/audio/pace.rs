@@ -177,6 +177,11 @@ impl Playout {
         self.queue.is_empty() && self.heard(now) >= self.position
     }
 
+    /// Whether the far end has echoed the mark behind everything that was pushed.
+    pub fn is_confirmed(&self) -> bool {
+        self.queue.is_empty() && self.acknowledged >= self.position
+    }
+
     /// Until when audible sound reaches the ear, as far as it has been sent; in the past when the agent is silent.
     pub fn audible_until(&self) -> Option<Instant> {
         self.audible_until

@@ -13,7 +13,8 @@ use super::message::{self, Envelope, Inbound, MessageError, Writer};
 use crate::audio::g711;
 use crate::audio::pace::{Playout, PlayoutItem, Position};
 use crate::audio::resample::Resampler;
-use crate::audio::vad::{Vad, VoiceEvent};
+use crate::audio::vad::Vad;
+use crate::source::{Source, SourceEvent};
 use crate::units::SampleRate;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -83,19 +84,6 @@ impl LegFault {
     }
 }
 
-/// What a leg tells the conversation.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LegEvent {
-    /// The stream has started and is the expected one.
-    Started,
-    /// The caller's voice, as the detector hears it.
-    Voice(VoiceEvent),
-    /// A key was pressed.
-    Digit(char),
-    /// The stream is over: the caller hung up, or the call moved on.
-    Stopped,
-}
-
 enum State {
     Waiting { since: Instant },
     Started { stream: String, writer: Writer, last_media: Instant },
@@ -105,8 +93,8 @@ enum State {
 /// One phone call's media stream.
 ///
 /// After every [`handle`](Self::handle) and whenever [`deadline`](Self::deadline) passes, call [`poll`](Self::poll),
-/// then take the messages with [`next_message`](Self::next_message) and the events with
-/// [`next_event`](Self::next_event) until both are empty, and the caller's audio from [`caller_audio`](Self::caller_audio).
+/// then take the messages with [`next_message`](Self::next_message) until there are none. What it hears and says is
+/// reached through [`Source`].
 pub struct CallLeg {
     expected: Expected,
     state: State,
@@ -118,7 +106,7 @@ pub struct CallLeg {
     narrow: Vec<i16>,
     wide: Vec<i16>,
     outbox: VecDeque<Bytes>,
-    events: VecDeque<LegEvent>,
+    events: VecDeque<SourceEvent>,
 }
 
 impl CallLeg {
@@ -161,7 +149,7 @@ impl CallLeg {
                 self.on_start(now, &sid, &start)
             }
             Inbound::Dtmf { digit } => {
-                self.events.push_back(LegEvent::Digit(digit));
+                self.events.push_back(SourceEvent::Digit(digit));
                 Ok(())
             }
             Inbound::Stop => {
@@ -214,58 +202,6 @@ impl CallLeg {
         self.outbox.pop_front()
     }
 
-    /// What happened, in order.
-    pub fn next_event(&mut self) -> Option<LegEvent> {
-        self.events.pop_front()
-    }
-
-    /// The caller's audio at 16 kHz that arrived since it was last taken; [`audio_taken`](Self::audio_taken) says so.
-    pub fn caller_audio(&self) -> &[i16] {
-        &self.wide
-    }
-
-    /// The caller's audio has been passed on.
-    pub fn audio_taken(&mut self) {
-        self.wide.clear();
-    }
-
-    /// Appends agent speech at 24 kHz to the playout.
-    pub fn play(&mut self, speech: &[i16]) {
-        self.narrow.clear();
-        self.down.push(speech, &mut self.narrow);
-        self.playout.push(&self.narrow);
-    }
-
-    /// The reply is complete: its last sample and a mark go out.
-    pub fn complete_reply(&mut self) {
-        self.narrow.clear();
-        self.down.flush(&mut self.narrow);
-        self.playout.push(&self.narrow);
-        self.playout.complete();
-    }
-
-    /// Lowers the agent's voice at once, also what Twilio has queued already.
-    pub fn duck(&mut self, now: Instant) {
-        if self.playout.duck(now) {
-            self.send_clear();
-        }
-    }
-
-    /// Lets the agent's voice come back.
-    pub fn unduck(&mut self) {
-        self.playout.unduck();
-    }
-
-    /// Silences the agent at once and drops what it had to say. Returns how far the caller has heard it.
-    pub fn flush(&mut self, now: Instant) -> Position {
-        self.down.reset();
-        let (heard, clear) = self.playout.flush(now);
-        if clear {
-            self.send_clear();
-        }
-        heard
-    }
-
     /// What the caller hears of the agent, and how far.
     pub fn playout(&self) -> &Playout {
         &self.playout
@@ -296,7 +232,7 @@ impl CallLeg {
         self.up.push(&self.narrow, &mut self.wide);
         let events = &mut self.events;
         self.vad.push(&self.wide[fresh..], self.playout.is_audible(now), |voice| {
-            events.push_back(LegEvent::Voice(voice));
+            events.push_back(SourceEvent::Voice(voice));
         });
         Ok(())
     }
@@ -324,7 +260,7 @@ impl CallLeg {
             return Err(LegFault::NotExpected("streamSid"));
         }
         self.state = State::Started { stream: stream.to_owned(), writer: Writer::new(stream), last_media: now };
-        self.events.push_back(LegEvent::Started);
+        self.events.push_back(SourceEvent::Started);
         Ok(())
     }
 
@@ -340,8 +276,70 @@ impl CallLeg {
         if !matches!(self.state, State::Over) {
             self.state = State::Over;
             self.outbox.clear();
-            self.events.push_back(LegEvent::Stopped);
+            self.events.push_back(SourceEvent::Ended);
         }
+    }
+}
+
+impl Source for CallLeg {
+    fn next_event(&mut self) -> Option<SourceEvent> {
+        self.events.pop_front()
+    }
+
+    fn heard_audio(&self) -> &[i16] {
+        &self.wide
+    }
+
+    fn audio_taken(&mut self) {
+        self.wide.clear();
+    }
+
+    fn play(&mut self, speech: &[i16]) {
+        self.narrow.clear();
+        self.down.push(speech, &mut self.narrow);
+        self.playout.push(&self.narrow);
+    }
+
+    fn complete_reply(&mut self) {
+        self.narrow.clear();
+        self.down.flush(&mut self.narrow);
+        self.playout.push(&self.narrow);
+        self.playout.complete();
+    }
+
+    fn duck(&mut self, now: Instant) {
+        if self.playout.duck(now) {
+            self.send_clear();
+        }
+    }
+
+    fn unduck(&mut self) {
+        self.playout.unduck();
+    }
+
+    fn flush(&mut self, now: Instant) -> Position {
+        self.down.reset();
+        let (heard, clear) = self.playout.flush(now);
+        if clear {
+            self.send_clear();
+        }
+        heard
+    }
+
+    fn end(&self) -> Position {
+        self.playout.end()
+    }
+
+    fn heard(&self, now: Instant) -> Position {
+        self.playout.heard(now)
+    }
+
+    fn is_confirmed(&self) -> bool {
+        self.playout.is_confirmed()
+    }
+
+    fn audible_until(&self) -> Option<Instant> {
+        self.playout.audible_until()
     }
 }
 
