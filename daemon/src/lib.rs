@@ -1,3 +1,4 @@
 //! What Frontdesk does.
 
 pub mod config;
+pub mod store;

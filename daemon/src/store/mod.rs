@@ -1,0 +1,155 @@
+//! The record of calls: what was heard, what happened, what it cost. One SQLite file, owned by one thread.
+//!
+//! ```text
+//! bridge, webhooks ──record()──► bounded queue ──► worker thread ──► frontdesk.db (WAL)
+//! REST, metrics ──calls().await──►     "                 └─ oneshot ──► answer
+//! ```
+//!
+//! Nobody who carries audio waits for the disk: [`Store::record`] never blocks, and what does not fit is counted. A
+//! question sees everything that was recorded before it. A record counts as kept once its transaction is committed,
+//! and then survives a power loss; [`Store::flush`] waits for that.
+
+mod error;
+mod open;
+mod query;
+mod record;
+mod worker;
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use frontdesk_core::twilio::sid::CallSid;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::config::StoreConfig;
+
+pub use error::StoreError;
+pub use query::{CallFilter, CallSummary, CallWithTurns, MAX_LISTED, Totals};
+pub use record::{Event, Record, Tokens, Turn, Who};
+
+use worker::{Command, Counters};
+
+/// Commands that may wait. Five hundred calls make some hundred records a second: this is half a minute of a disk
+/// that does not answer.
+const QUEUE: usize = 4096;
+
+/// A handle to the store; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    queue: SyncSender<Command>,
+    counters: Arc<Counters>,
+    recovered: usize,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store, creating or migrating its file, closes calls that a power loss left open, and starts the
+    /// thread. Blocks on the disk: call it before serving.
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let opened = open::open(&config.path, open::STEPS)?;
+        let recovered = opened.recovered;
+        let (queue, commands) = sync_channel(QUEUE);
+        let counters = Arc::new(Counters::default());
+        let (counting, keep_days) = (Arc::clone(&counters), config.keep_days);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || worker::run(opened, keep_days, &commands, &counting))
+            .map_err(StoreError::Thread)?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { shared: Arc::new(Shared { queue, counters, recovered, thread }) })
+    }
+
+    /// Calls that were found open at the start and closed with the reason `power-loss`.
+    pub fn recovered(&self) -> usize {
+        self.shared.recovered
+    }
+
+    /// Hands a record over, in any thread, without waiting. `false` if the queue is full or the store closed: the
+    /// record is lost, counted and logged, and the call goes on.
+    pub fn record(&self, record: Record) -> bool {
+        let Err(refused) = self.shared.queue.try_send(Command::Write(Box::new(record))) else { return true };
+        if let Some(dropped) = Counters::add(&self.shared.counters.dropped, 1) {
+            let reason = match refused {
+                TrySendError::Full(_) => "the disk does not keep up",
+                TrySendError::Disconnected(_) => "the store is closed",
+            };
+            log::error!(dropped; "a record was dropped: {reason}");
+        }
+        false
+    }
+
+    /// Records that found the queue full, or the store closed.
+    pub fn dropped_records(&self) -> u64 {
+        self.shared.counters.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Records that were queued but not written: the disk was full or failed, or their call was never started.
+    pub fn failed_records(&self) -> u64 {
+        self.shared.counters.failed.load(Ordering::Relaxed)
+    }
+
+    /// Lists calls, the newest first.
+    pub async fn calls(&self, filter: CallFilter) -> Result<Vec<CallSummary>, StoreError> {
+        self.ask("listing calls", move |db| query::calls(db, filter)).await
+    }
+
+    /// One call with its transcript; `None` if it is not on record.
+    pub async fn call(&self, sid: CallSid) -> Result<Option<CallWithTurns>, StoreError> {
+        self.ask("reading a call", move |db| query::call(db, &sid)).await
+    }
+
+    /// Everything that is kept, summed up.
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        self.ask("summing up", query::totals).await
+    }
+
+    /// Waits until everything that was recorded before is committed, or has failed and is counted.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.ask("flushing", |_| Ok(())).await
+    }
+
+    /// Writes what has queued, closes the file and waits for the thread. Later records are dropped and counted; a
+    /// second call finds nothing to do.
+    pub async fn close(&self) {
+        let shared = Arc::clone(&self.shared);
+        let closing = tokio::task::spawn_blocking(move || {
+            let thread = shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(thread) = thread {
+                // Waits for room if the queue is full; an error means that the thread has ended already.
+                let _ = shared.queue.send(Command::Close);
+                if thread.join().is_err() {
+                    log::error!("the store's thread ended in a panic");
+                }
+            }
+        });
+        if closing.await.is_err() {
+            log::error!("the store could not be closed in order");
+        }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        // Who asked may have gone away meanwhile: then nobody misses the answer.
+        let ask = Command::Ask(Box::new(move |db| drop(answer.send(question(db)))));
+        self.shared.queue.try_send(ask).map_err(|refused| match refused {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Closed,
+        })?;
+        answered.await.map_err(|_| StoreError::Closed)?.map_err(|source| StoreError::Sqlite { doing, source })
+    }
+}
+
+#[cfg(test)]
+mod tests;

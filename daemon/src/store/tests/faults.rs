@@ -1,0 +1,205 @@
+//! What may go wrong: power, disk, thread, other programs. Nothing that was committed is lost, nothing is deleted.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command as Process, Stdio};
+
+use super::*;
+
+#[tokio::test]
+async fn a_record_of_an_unknown_call_is_counted_and_takes_nothing_with_it() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [said(9, 0, "lost"), started(1, at(0)), said(1, 0, "kept")]);
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript, [turn(0, "kept")]);
+    assert_eq!(store.failed_records(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_and_counts_and_never_waits() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    // The thread is held up by a question, as it would be by a disk that does not answer.
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let (tell, is_held) = oneshot::channel();
+    let holder = store.clone();
+    let holding = tokio::spawn(async move {
+        holder
+            .ask("holding", move |_| {
+                let _ = tell.send(());
+                let _ = held.recv();
+                Ok(())
+            })
+            .await
+    });
+    is_held.await.unwrap();
+    assert!(store.record(started(1, at(0))));
+    let accepted = 1 + (0..QUEUE as u32 + 9).filter(|&n| store.record(said(1, n, "word"))).count();
+    assert_eq!(accepted, QUEUE);
+    assert_eq!(store.dropped_records(), 10);
+    assert!(matches!(store.totals().await, Err(StoreError::Busy)));
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap();
+    store.close().await;
+    let store = fixture.open();
+    assert_eq!(store.totals().await.unwrap().turns, QUEUE as u64 - 1);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_counted_and_the_store_goes_on_when_there_is_room_again() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(1, at(0))]);
+    let limit = |pages: u32| {
+        store.ask("limiting", move |db| db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
+    };
+    limit(1).await.unwrap();
+    record_all(&store, (0..4).map(|n| said(1, n, &"x".repeat(100_000))));
+    store.flush().await.unwrap();
+    let lost = store.failed_records();
+    assert!(lost >= 1, "{lost}");
+    limit(1_000_000).await.unwrap();
+    record_all(&store, [said(1, 9, "room again")]);
+    let kept = store.call(sid(1)).await.unwrap().unwrap();
+    assert_eq!(kept.transcript.last(), Some(&turn(9, "room again")));
+    assert_eq!(store.failed_records(), lost);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_by_a_power_loss_ends_at_the_last_thing_known_of_it() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let event = Event { at: at(20), kind: "resumed".into(), detail: serde_json::Value::Null };
+    record_all(&store, [started(1, at(0)), started(2, at(5)), said(2, 3, "hello"), started(3, at(6)), ended(3, 30)]);
+    record_all(&store, [started(4, at(7)), Record::Event { call: sid(4), event }]);
+    // Closing leaves running calls open: whoever ends them says why.
+    store.close().await;
+
+    let store = fixture.open();
+    assert_eq!(store.recovered(), 3);
+    for (n, end, reason) in [(1, 0, "power-loss"), (2, 6, "power-loss"), (3, 30, "goodbye"), (4, 20, "power-loss")] {
+        let call = store.call(sid(n)).await.unwrap().unwrap().call;
+        assert_eq!((call.ended_at, call.end_reason.as_deref()), (Some(at(end)), Some(reason)), "call {n}");
+    }
+    store.close().await;
+    let store = fixture.open();
+    assert_eq!(store.recovered(), 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused_while_the_first_runs() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    let refused = fixture.try_open().unwrap_err();
+    assert!(matches!(refused, StoreError::InUse { .. }), "{refused}");
+    store.close().await;
+    fixture.open().close().await;
+}
+
+#[test]
+fn files_that_are_not_ours_or_damaged_are_refused_and_left_as_they_are() {
+    let fixture = Fixture::new();
+    let refusal = |bytes: Vec<u8>| {
+        std::fs::write(fixture.path(), &bytes).unwrap();
+        let refused = fixture.try_open().unwrap_err();
+        assert_eq!(std::fs::read(fixture.path()).unwrap(), bytes);
+        refused
+    };
+    let refused = refusal(b"this is no database, however long it may be".repeat(100));
+    assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused}");
+    assert!(refused.to_string().contains("keep it for recovery"), "{refused}");
+
+    std::fs::remove_file(fixture.path()).unwrap();
+    fixture.connection().execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+    let refused = refusal(std::fs::read(fixture.path()).unwrap());
+    assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_store_of_a_later_version_is_refused() {
+    let fixture = Fixture::new();
+    fixture.open().close().await;
+    fixture.connection().pragma_update(None, "user_version", 99).unwrap();
+    let refused = fixture.try_open().unwrap_err().to_string();
+    assert!(refused.contains("written by a later version (schema 99, this one knows 1)"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_older_store_is_brought_up_to_date_and_keeps_its_calls() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(1, at(0)), said(1, 0, "kept"), ended(1, 9)]);
+    store.close().await;
+
+    let broken = [open::STEPS[0], "ALTER TABLE calls ADD COLUMN mood TEXT; SELECT nonsense"];
+    assert!(matches!(open::open(&fixture.path(), &broken), Err(StoreError::Sqlite { .. })));
+    let next = [open::STEPS[0], "ALTER TABLE calls ADD COLUMN mood TEXT"];
+    let opened = open::open(&fixture.path(), &next).unwrap();
+    let version: i64 = opened.db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(version, 2);
+    let kept = opened.db.query_row("SELECT text, mood FROM turns JOIN calls ON calls.id = call", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+    });
+    assert_eq!(kept.unwrap(), ("kept".to_owned(), None));
+}
+
+#[test]
+fn the_file_is_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixture = Fixture::new();
+    let _store = fixture.open();
+    for name in ["frontdesk.db", "frontdesk.db-wal"] {
+        let mode = std::fs::metadata(fixture.directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let missing = open_at(Path::new("/nonexistent/frontdesk.db")).unwrap_err();
+    assert!(matches!(missing, StoreError::File { .. }), "{missing}");
+}
+
+/// The variable that turns the next test into the victim.
+const VICTIM: &str = "FRONTDESK_TEST_STORE";
+
+/// Not a test of its own: the process that the next one kills. It says each turn's number once it is committed.
+#[tokio::test]
+#[ignore = "runs only as the victim of a_killed_daemon_loses_nothing_that_was_committed"]
+async fn writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os(VICTIM) else { return };
+    let store = open_at(Path::new(&path)).unwrap();
+    assert!(store.record(started(1, at(0))));
+    for seq in 0.. {
+        assert!(store.record(said(1, seq, "word")));
+        store.flush().await.unwrap();
+        writeln!(std::io::stdout(), "committed {seq}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_daemon_loses_nothing_that_was_committed() {
+    let fixture = Fixture::new();
+    let mut victim = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::faults::writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .env(VICTIM, fixture.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let committed = |line: String| line.strip_prefix("committed ").and_then(|seq| seq.parse::<u64>().ok());
+    let last = lines.map_while(Result::ok).filter_map(committed).find(|&seq| seq >= 25).unwrap();
+    victim.kill().unwrap(); // SIGKILL
+    victim.wait().unwrap();
+
+    let store = fixture.open();
+    assert_eq!(store.recovered(), 1);
+    let kept = store.call(sid(1)).await.unwrap().unwrap();
+    assert!(kept.transcript.len() as u64 > last, "{} turns, {last} was committed", kept.transcript.len());
+    assert!(kept.transcript.iter().zip(0..).all(|(turn, seq)| turn.seq == seq));
+    assert_eq!(kept.call.ended_at, kept.transcript.last().map(|turn| turn.ended_at));
+    assert_eq!(kept.call.end_reason.as_deref(), Some("power-loss"));
+    let intact: String =
+        store.ask("checking", |db| db.query_row("PRAGMA integrity_check", [], |r| r.get(0))).await.unwrap();
+    assert_eq!(intact, "ok");
+    store.close().await;
+}
