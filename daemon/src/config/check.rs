@@ -44,6 +44,8 @@ pub(super) fn check(mut tables: Table, file: &Path, secrets: Secrets<'_>, out: &
     reject_unknown_sections(tables, &SECTIONS, out);
     if let Some(phone) = &phone
         && phone.listen == admin.listen
+        // Port 0 is any free port: two of them differ.
+        && admin.listen.port() != 0
     {
         let remedy = "give [phone] and [admin] addresses of their own: the public listener serves nothing else";
         out.error(None, "[admin] listen", format!("= \"{}\" is also [phone] listen", admin.listen), remedy);

@@ -305,6 +305,12 @@ fn settings_that_contradict_each_other_are_refused() {
 }
 
 #[test]
+fn two_listeners_may_both_ask_for_a_free_port() {
+    let desk = minimal_with("listen = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n");
+    assert_eq!(desk.load().unwrap().advice, []);
+}
+
+#[test]
 fn vertex_brings_its_own_address_and_credentials() {
     let mut desk = minimal_with("[gemini]\nvertex = { project = \"p-1\", location = \"us-central1\" }\n");
     desk.environment.remove("GEMINI_API_KEY");
