@@ -309,7 +309,7 @@ mod tests {
         let narrow = mulaw::decode_all(&mulaw::encode_all(&resample(&quiet, 16_000, 8_000)));
         let mut heard = vec![0; 5_000];
         heard.extend(resample(&narrow, 8_000, 16_000));
-        heard.extend([0; 9_000]);
+        heard.resize(heard.len() + 9_000, 0);
         heard
     }
 
@@ -354,7 +354,7 @@ mod tests {
                 "{stranger}"
             );
         }
-        assert_eq!(recogniser.recognise(&[0; 16_000]), None);
+        assert_eq!(recogniser.recognise(&vec![0; 16_000]), None);
         assert_eq!(recogniser.recognise(&[]), None);
     }
 
