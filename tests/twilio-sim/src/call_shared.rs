@@ -17,7 +17,7 @@ use crate::{
     ids::rfc2822_now,
     report::{Alert, CallReport, Event, What},
     rest_view::{CallFacts, CallState},
-    stream_report::Heard,
+    stream_report::{Heard, StreamReport},
     twiml::Method,
     webhook::Client,
 };
@@ -170,12 +170,12 @@ impl CallHandle {
 
     /// What the caller has heard on the running or last stream, to the last 20 ms; none before the first stream.
     pub fn heard(&self) -> Option<Heard> {
-        self.read(|report| report.stream().map(|stream| stream.heard()))
+        self.read(|report| report.stream().map(StreamReport::heard))
     }
 
     /// What the caller has said, on the same clock as [`heard`](Self::heard).
     pub fn spoken(&self) -> Option<Vec<i16>> {
-        self.read(|report| report.stream().map(|stream| stream.spoken()))
+        self.read(|report| report.stream().map(StreamReport::spoken))
     }
 
     /// Waits until `predicate` holds. It is asked after every change of the report, which on a stream means every 20 ms.

@@ -355,7 +355,7 @@ mod tests {
         Utterance::new(label, &vec![8_000; samples])
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn an_utterance_is_said_sample_by_sample_and_padded_with_silence() {

@@ -14,13 +14,13 @@ impl Rng {
         let mixed = seed ^ stream.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut rng = Self(mixed | 1);
         for _ in 0..8 {
-            rng.next();
+            rng.bits();
         }
         rng
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -29,12 +29,12 @@ impl Rng {
 
     /// A number below `bound`, which is at least 1.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.bits() % bound.max(1)
     }
 
     /// A number in -1.0..1.0.
     pub fn signed_unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+        (self.bits() >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
     }
 
     /// Puts `items` into a random order.
@@ -46,12 +46,12 @@ impl Rng {
 
     /// A SID: two letters of kind (`CA`, `MZ`, `RE`, …) and 32 hexadecimal digits.
     pub fn sid(&mut self, kind: &str) -> String {
-        format!("{kind}{:016x}{:016x}", self.next(), self.next())
+        format!("{kind}{:016x}{:016x}", self.bits(), self.bits())
     }
 
     /// A token in the shape of a UUID, as `I-Twilio-Idempotency-Token` carries.
     pub fn uuid(&mut self) -> String {
-        let (high, low) = (self.next(), self.next());
+        let (high, low) = (self.bits(), self.bits());
         format!(
             "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
             high >> 32,

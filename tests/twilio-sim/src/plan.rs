@@ -91,7 +91,7 @@ impl CallPlan {
             voicemail: None,
             dial_outcomes: Vec::new(),
             record_audio: true,
-            time_limit: Duration::from_secs(600),
+            time_limit: Duration::from_mins(10),
             webhook_fault: WebhookFault::None,
             stream: StreamFaults::default(),
             callbacks: CallbackDelivery::Once,

@@ -225,7 +225,7 @@ async fn list_calls(State(sim): Sim, Path(account): Path<String>, request: Reque
         .filter(matches)
         .collect();
     let path = format!("/2010-04-01/Accounts/{account}/Calls.json");
-    page("calls", &path, calls)
+    page("calls", &path, &calls)
 }
 
 async fn create_call(State(sim): Sim, Path(account): Path<String>, body: Bytes) -> Response {
@@ -311,7 +311,8 @@ async fn update_call(
 // --- the rest of the account ---
 
 async fn recording(State(sim): Sim, Path((account, file)): Path<(String, String)>) -> Response {
-    let sid = file.split('.').next().unwrap_or_default();
+    // Without a suffix Twilio serves a WAV file too.
+    let (sid, format) = file.split_once('.').unwrap_or((&file, "wav"));
     let find = |call: &CallHandle| {
         call.read(|report| {
             let found = report.recordings.iter().find(|r| r.sid == sid)?;
@@ -319,7 +320,7 @@ async fn recording(State(sim): Sim, Path((account, file)): Path<(String, String)
         })
     };
     match sim.calls().iter().find_map(find) {
-        Some(pcm) if account == sim.settings.account_sid && !file.ends_with(".json") => {
+        Some(pcm) if account == sim.settings.account_sid && format == "wav" => {
             ([(header::CONTENT_TYPE, "audio/x-wav")], wav(&pcm)).into_response()
         }
         _ => not_found(),
@@ -354,7 +355,7 @@ async fn numbers(State(sim): Sim, Path(account): Path<String>) -> Response {
         "capabilities": {"voice": true, "sms": true, "mms": false, "fax": false},
     });
     let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json");
-    page("incoming_phone_numbers", &path, vec![number])
+    page("incoming_phone_numbers", &path, &[number])
 }
 
 async fn message(State(sim): Sim, Path(account): Path<String>, body: Bytes) -> Response {
@@ -388,7 +389,7 @@ async fn message(State(sim): Sim, Path(account): Path<String>, body: Bytes) -> R
 
 // --- answers ---
 
-fn page(name: &str, path: &str, items: Vec<Value>) -> Response {
+fn page(name: &str, path: &str, items: &[Value]) -> Response {
     let count = items.len();
     let first = format!("{path}?PageSize=50&Page=0");
     axum::Json(json!({

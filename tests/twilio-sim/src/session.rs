@@ -13,7 +13,7 @@ use crate::{
     caller::{Act, FRAME, FRAME_TIME, Script},
     faults::{Fault, StartMode},
     line::{Incoming, Line},
-    playback::{CAPACITY, Echo, Playback},
+    playback::{CAPACITY, Echo, Playback, SILENCE},
     report::What,
     stream::{Leave, Socket, StreamPlan, text},
     stream_report::{Clear, Said, StreamEnd, samples, span},
@@ -38,9 +38,12 @@ pub(crate) struct Session<'a> {
     frame: u64,
     /// Heard samples that no frame has consumed yet.
     heard: Vec<u8>,
+    /// The frame heard before this one: nobody reacts to what is still being said.
+    heard_before: [u8; FRAME],
     acts: Vec<Act>,
     trouble: Trouble,
-    warned: Warned,
+    /// Warnings that have been raised: Twilio raises each once per stream.
+    warned: Vec<u32>,
     leave: Option<(Leave, StreamEnd)>,
 }
 
@@ -60,15 +63,6 @@ struct Trouble {
     deaf_until: Option<Instant>,
     half_open: bool,
     no_start: bool,
-}
-
-/// Warnings that Twilio raises once per stream.
-#[derive(Default)]
-struct Warned {
-    binary: bool,
-    protocol: bool,
-    overflow: bool,
-    dropped: bool,
 }
 
 impl<'a> Session<'a> {
@@ -102,12 +96,13 @@ impl<'a> Session<'a> {
             start: Instant::now(),
             frame: 0,
             heard: Vec::with_capacity(4 * FRAME),
+            heard_before: [SILENCE; FRAME],
             acts: Vec::new(),
             trouble: Trouble {
                 no_start,
                 ..Trouble::default()
             },
-            warned: Warned::default(),
+            warned: Vec::new(),
             leave: None,
         }
     }
@@ -161,7 +156,8 @@ impl<'a> Session<'a> {
         self.heard.extend(self.playback.take_heard());
         let mut said = [0; FRAME];
         self.script
-            .frame(&self.heard[..FRAME], &mut said, &mut self.acts);
+            .frame(&self.heard_before, &mut said, &mut self.acts);
+        self.heard_before.copy_from_slice(&self.heard[..FRAME]);
         self.report_frame(&said);
         self.send_echoes();
         self.send_caller(&said);
@@ -195,9 +191,8 @@ impl<'a> Session<'a> {
                 stream.said.extend_from_slice(said);
             }
         });
-        if dropped > 0 && !self.warned.dropped {
-            self.warned.dropped = true;
-            self.plan.call.alert(
+        if dropped > 0 {
+            self.warn_once(
                 31_930,
                 "the server reads too slowly: audio to it is dropped",
             );
@@ -317,7 +312,7 @@ impl<'a> Session<'a> {
             Fault::Text(_) => "Text".to_owned(),
             other => format!("{other:?}"),
         }));
-        let silence = [crate::playback::SILENCE; FRAME];
+        let silence = [SILENCE; FRAME];
         match fault {
             Fault::Garbage => self.line.send(text("}this is not JSON{")),
             Fault::WrongStreamSid => {
@@ -353,12 +348,7 @@ impl<'a> Session<'a> {
     pub(crate) fn on_message(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Message(Message::Text(content)) => self.on_text(&content),
-            Incoming::Message(Message::Binary(_)) => {
-                if !self.warned.binary {
-                    self.warned.binary = true;
-                    self.plan.call.alert(31_950, "binary message");
-                }
-            }
+            Incoming::Message(Message::Binary(_)) => self.warn_once(31_950, "binary message"),
             Incoming::Message(Message::Close(frame)) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 let shown = code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
@@ -380,6 +370,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn warn_once(&mut self, code: u32, text: &str) {
+        if !self.warned.contains(&code) {
+            self.warned.push(code);
+            self.plan.call.alert(code, text);
+        }
+    }
+
     fn on_text(&mut self, content: &str) {
         let now = self.now();
         match self.reader.read(content) {
@@ -398,12 +395,7 @@ impl<'a> Session<'a> {
                 self.plan.call.note(What::Cleared(dropped));
                 self.send_echoes();
             }
-            Err(complaint) => {
-                if !self.warned.protocol {
-                    self.warned.protocol = true;
-                    self.plan.call.alert(31_951, complaint);
-                }
-            }
+            Err(complaint) => self.warn_once(31_951, &complaint),
         }
     }
 
@@ -425,10 +417,9 @@ impl<'a> Session<'a> {
         if is_first {
             self.plan.call.note(What::FirstAudio);
         }
-        if taken < size && !self.warned.overflow {
-            self.warned.overflow = true;
+        if taken < size {
             let text = format!("more than {CAPACITY} bytes queued: the rest is dropped");
-            self.plan.call.alert(31_931, text);
+            self.warn_once(31_931, &text);
         }
         // Playing up to now may have passed a mark.
         self.send_echoes();

@@ -159,12 +159,12 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(transport))
                 .await
-                .map_err(broken)?;
+                .map_err(|e| broken(&e))?;
         let exchange = async {
             let response = timeout(limits.read, sender.send_request(request))
                 .await
                 .map_err(|_| slow(limits.read))?
-                .map_err(broken)?;
+                .map_err(|e| broken(&e))?;
             let (head, body) = response.into_parts();
             Ok((head, read_body(body, limits.read).await?))
         };
@@ -174,7 +174,7 @@ impl Client {
             biased;
             done = &mut exchange => done?,
             ended = &mut connection => {
-                ended.map_err(broken)?;
+                ended.map_err(|e| broken(&e))?;
                 exchange.await?
             }
         };
@@ -196,7 +196,7 @@ impl Client {
 async fn read_body(mut body: hyper::body::Incoming, gap: Duration) -> Result<String, Failure> {
     let mut all = Vec::new();
     while let Some(frame) = timeout(gap, body.frame()).await.map_err(|_| slow(gap))? {
-        if let Ok(data) = frame.map_err(broken)?.into_data() {
+        if let Ok(data) = frame.map_err(|e| broken(&e))?.into_data() {
             all.extend_from_slice(&data);
         }
         if all.len() > MAX_DOCUMENT {
@@ -210,7 +210,7 @@ async fn read_body(mut body: hyper::body::Incoming, gap: Duration) -> Result<Str
     Ok(String::from_utf8_lossy(&all).into_owned())
 }
 
-fn broken(e: hyper::Error) -> Failure {
+fn broken(e: &hyper::Error) -> Failure {
     Failure {
         code: 11_206,
         text: format!("HTTP failed: {e}"),

@@ -1,0 +1,7 @@
+//! The simulator against small bridges over real sockets on loopback.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod streams;
+mod webhooks;
