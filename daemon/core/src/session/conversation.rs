@@ -7,7 +7,7 @@ use super::bridge::{Bridge, Facts, Patience};
 use super::effect::{Effect, EndReason, Measure, Record};
 use super::turn::Turn;
 use crate::gemini::calls::{CallKey, ToolCall};
-use crate::gemini::live::{LiveEvent, LiveSession};
+use crate::gemini::live::{Fault, LiveEvent, LiveSession};
 use crate::source::{Source, SourceEvent};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -24,6 +24,10 @@ pub enum Outward {
     Record(Record),
     /// Count something.
     Measure(Measure),
+    /// The service listens.
+    LiveReady,
+    /// The service cannot be used: other calls will meet the same.
+    LiveLost(Fault),
     /// Hang up the caller's line; nothing more will be said.
     HangUp(EndReason),
     /// Leave the call to a human.
@@ -168,6 +172,11 @@ impl<S: Source> Conversation<S> {
             LiveEvent::Speech(range) => Some(range.clone()),
             _ => None,
         };
+        match &event {
+            LiveEvent::Ready { .. } => self.outward.push_back(Outward::LiveReady),
+            LiveEvent::Lost { fault, .. } => self.outward.push_back(Outward::LiveLost(*fault)),
+            _ => {}
+        }
         let complete = matches!(event, LiveEvent::GenerationComplete | LiveEvent::TurnComplete { .. });
         let facts = self.facts(now);
         self.bridge.on_live(now, event, &facts);
