@@ -24,7 +24,8 @@ const RATE: SampleRate = SampleRate::TELEPHONY;
 const QUANTUM: usize = 2 * FRAME;
 /// A mark at least every that many samples while talking.
 const MARK_EVERY: u64 = 8 * 400;
-/// Lead while ducked: what a following flush may at most take back.
+/// Lead while ducked: what a following flush may at most take back. No lead is shorter: it must hold more than one
+/// quantum, or nothing would ever be due.
 const DUCKED_LEAD: Duration = Duration::from_millis(60);
 /// How much quieter a ducked reply is.
 const DUCK_DB: f32 = -15.0;
@@ -118,10 +119,10 @@ struct Run {
 }
 
 impl Playout {
-    /// A playout that keeps `lead` of audio at the far end.
+    /// A playout that keeps `lead` of audio at the far end, 60 ms at least.
     pub fn new(lead: Duration) -> Self {
         Self {
-            lead,
+            lead: lead.max(DUCKED_LEAD),
             queue: VecDeque::new(),
             sent: VecDeque::with_capacity(KEPT + QUANTUM),
             out: Vec::with_capacity(8 * 500),
@@ -166,8 +167,17 @@ impl Playout {
     /// The clock says how much can have been played since the run began, half the marks' measured round trip later;
     /// an echoed mark is proof and lifts the figure.
     pub fn heard(&self, now: Instant) -> Position {
+        self.heard_behind(now, self.latency / 2)
+    }
+
+    /// How far the ear will have come when a `clear` sent at `now` gets there: it travels as long as the media did.
+    fn heard_at_clear(&self, now: Instant) -> Position {
+        self.heard_behind(now, Duration::ZERO)
+    }
+
+    fn heard_behind(&self, now: Instant, way: Duration) -> Position {
         let Some(run) = self.run else { return self.position };
-        let played = now.saturating_duration_since(run.started + self.latency / 2);
+        let played = now.saturating_duration_since(run.started + way);
         let by_clock = run.from.0 + RATE.samples_in(played) as u64;
         Position(by_clock.max(self.acknowledged.0).min(self.position.0))
     }
@@ -250,7 +260,7 @@ impl Playout {
         self.ducked = true;
         self.target = Gain::from_db(DUCK_DB);
         self.fade_left = 1;
-        let heard = self.heard(now);
+        let heard = self.heard_at_clear(now);
         let unheard = ((self.position.0 - heard.0) as usize).min(self.sent.len());
         for _ in 0..unheard {
             if let Some(byte) = self.sent.pop_back() {
@@ -275,8 +285,8 @@ impl Playout {
 
     /// Drops everything that has not been heard. Returns how far the ear came, and whether the far end must clear.
     pub fn flush(&mut self, now: Instant) -> (Position, bool) {
-        let heard = self.heard(now);
-        let playing = self.position > heard;
+        let playing = self.position > self.heard(now);
+        let heard = self.heard_at_clear(now);
         self.queue.clear();
         self.sent.clear();
         self.complete = true;
@@ -298,7 +308,7 @@ impl Playout {
     }
 
     fn current_lead(&self) -> Duration {
-        if self.ducked { DUCKED_LEAD.min(self.lead) } else { self.lead }
+        if self.ducked { DUCKED_LEAD } else { self.lead }
     }
 
     /// Bytes that could go in whole frames.
@@ -320,6 +330,11 @@ impl Playout {
     fn take(&mut self, now: Instant, due: usize) {
         if self.runs_until(now).is_none() {
             self.run = Some(Run { started: now, from: self.position });
+            if !self.ducked {
+                // The end of an earlier fade is not owed to a reply that begins from silence.
+                self.gain = Gain::UNITY;
+                self.fade_left = 0;
+            }
         }
         self.out.clear();
         for _ in 0..due {
@@ -506,6 +521,32 @@ mod tests {
     }
 
     #[test]
+    fn a_duck_through_a_slow_network_repeats_nothing() {
+        let (mut playout, mut far) = playing(3_000);
+        far.run(&mut playout, 1_000, 20);
+        playout.latency = Duration::from_millis(120);
+        assert_eq!(playout.heard(far.now), Position(8_000 - 480), "what sounds now left us 60 ms ago");
+        // The clear takes as long to get there: by then, the far end has come as far as our clock says now.
+        assert!(playout.duck(far.now));
+        assert_eq!((playout.position, playout.end()), (Position(8_000), Position(24_000)));
+    }
+
+    #[test]
+    fn a_reply_that_begins_from_silence_begins_at_full_level() {
+        let (mut playout, mut far) = playing(400);
+        far.run(&mut playout, 100, 20);
+        assert!(playout.duck(far.now));
+        far.queue.clear();
+        far.run(&mut playout, 500, 20);
+        playout.unduck();
+        let before = far.heard.len();
+        playout.push(&speech(100));
+        playout.complete();
+        far.run(&mut playout, 100, 20);
+        assert_eq!(far.heard[before], g711::encode(speech(1)[0]));
+    }
+
+    #[test]
     fn marks_come_at_least_every_400_ms_and_older_generations_are_ignored() {
         let (mut playout, mut far) = playing(2_000);
         let mut marks = Vec::new();
@@ -550,6 +591,35 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn polling_at_the_deadline_always_gets_on(
+            lead in 0u64..400,
+            steps in proptest::collection::vec((0usize..4_000, 0u8..5, 0u64..300), 1..20),
+        ) {
+            let mut playout = Playout::new(Duration::from_millis(lead));
+            let mut now = Instant::now();
+            for (len, act, gap) in steps {
+                match act {
+                    0 => playout.complete(),
+                    1 => { let _ = playout.duck(now); }
+                    2 => playout.unduck(),
+                    3 => { let _ = playout.flush(now); }
+                    _ => playout.push(&speech(500)[..len]),
+                }
+                let until = now + Duration::from_millis(gap);
+                let mut polls = 0;
+                while let Some(at) = playout.deadline(now).filter(|at| *at <= until) {
+                    now = at.max(now);
+                    let backlog = playout.backlog();
+                    playout.poll(now, |_| {});
+                    prop_assert!(playout.backlog() < backlog, "nothing was due at its own deadline");
+                    polls += 1;
+                    prop_assert!(polls < 100);
+                }
+                now = until;
+            }
+        }
+
         #[test]
         fn whatever_the_arrival_and_the_polling_nothing_is_lost_or_reordered(
             pieces in proptest::collection::vec((1usize..4_000, 0u64..400), 1..12),
