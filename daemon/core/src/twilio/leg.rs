@@ -26,7 +26,7 @@ pub const DEAD_PATH: Duration = Duration::from_secs(4);
 pub const START_WITHIN: Duration = Duration::from_secs(5);
 /// Messages of ours that may wait for a far end that does not read, about ten seconds of speech.
 const MAX_WAITING: usize = 256;
-/// A marked text is 64 kB at most; so is what one media message may decode to.
+/// Base64 of one media message: six seconds of speech; more than 20 ms was never seen.
 const MAX_PAYLOAD: usize = 64 * 1_024;
 
 /// Whom a stream must belong to.
@@ -127,8 +127,12 @@ impl CallLeg {
         }
     }
 
-    /// Takes one text message of Twilio's. A fault means: close the stream with its code.
+    /// Takes one text message of Twilio's. A fault means: close the stream with its code. What still comes behind the
+    /// end says nothing any more.
     pub fn handle(&mut self, now: Instant, text: &str) -> Result<(), LegFault> {
+        if matches!(self.state, State::Over) {
+            return Ok(());
+        }
         let Envelope { stream_sid, message } = Envelope::parse(text)?;
         if let (State::Started { stream, .. }, Some(named)) = (&self.state, &stream_sid)
             && stream != named
