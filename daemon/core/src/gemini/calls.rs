@@ -4,6 +4,7 @@
 //! asks twice at once. A function with a side effect must run once, so a call with the same name and arguments joins
 //! the one that runs, or gets the answer again that was just given.
 
+use crate::tools::decl;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,9 @@ pub struct Ledger {
 impl Ledger {
     /// A call came in on `connection`.
     pub fn arrive(&mut self, now: Instant, connection: u32, id: Option<&str>, name: &str, args: &Value) -> Arrival {
-        self.entries.retain(|entry| entry.answer.as_ref().is_none_or(|(at, _)| now < *at + SAME_WITHIN));
+        // The end of a call may have been taken back since: asking for it again is never a mere repetition.
+        let stands = |entry: &Entry, at: Instant| now < at + SAME_WITHIN && entry.name != decl::END_CALL;
+        self.entries.retain(|entry| entry.answer.as_ref().is_none_or(|(at, _)| stands(entry, *at)));
         let asked = Asked { connection, id: id.map(str::to_owned) };
         let same = |entry: &&mut Entry| {
             entry.asked.contains(&asked) && asked.id.is_some() || entry.name == name && entry.args == *args

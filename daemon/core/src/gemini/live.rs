@@ -59,8 +59,6 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 const MOST_AT_ONCE: usize = 1_600;
 /// Audio that waits for a slow uplink; older audio is dropped.
 const MOST_WAITING: usize = 3 * 16_000;
-/// A caller who said that much before the conversation began is answered instead of greeted.
-const SPOKE_FIRST: Duration = Duration::from_millis(300);
 
 /// What the shell must do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,6 +155,8 @@ pub enum Fault {
 pub enum Opening {
     /// The model speaks first.
     Greet,
+    /// The caller has spoken already: the model answers that.
+    Answer,
     /// The model is told what happened so far.
     Summary {
         /// For the model.
@@ -363,12 +363,8 @@ impl LiveSession {
         let State::Open { begun: begun @ false, .. } = &mut self.state else { return };
         *begun = true;
         match opening {
-            Opening::Greet => {
-                let spoke = self.hold.is_some_and(|hold| self.replay.len_since(hold.since) >= SPOKE_FIRST);
-                if !spoke {
-                    self.control.push_back(wire::greet());
-                }
-            }
+            Opening::Greet => self.control.push_back(wire::greet()),
+            Opening::Answer => {}
             Opening::Summary { text, answer } => self.tell(text, *answer),
         }
         self.release(now);
@@ -404,7 +400,11 @@ impl LiveSession {
     pub fn answer_tool(&mut self, now: Instant, key: CallKey, response: &Value, scheduling: Option<Scheduling>) {
         let Some((name, asked)) = self.ledger.answer(now, key, response) else { return };
         self.reply_to_tool(now, &name, &asked, response, scheduling);
-        if self.ledger.running() == 0 && matches!(self.state, State::Open { begun: true, .. }) {
+        self.release_after_tools(now);
+    }
+
+    fn release_after_tools(&mut self, now: Instant) {
+        if self.ledger.running() == 0 && self.is_open() {
             self.release(now);
         }
     }
@@ -441,7 +441,7 @@ impl LiveSession {
 
     /// Ends the conversation.
     pub fn finish(&mut self) {
-        if !matches!(self.state, State::Idle | State::Over | State::BackingOff { .. }) {
+        if matches!(self.state, State::Dialling { .. } | State::SettingUp { .. } | State::Open { .. }) {
             self.actions.push_back(Action::Close);
         }
         self.end();
@@ -563,6 +563,7 @@ impl LiveSession {
         for id in message.tool_call_cancellation.0.into_iter().flat_map(|cancelled| cancelled.ids.0) {
             let key = id.0.and_then(|id| self.ledger.cancel(self.connection, &id));
             self.events.extend(key.map(LiveEvent::ToolCancelled));
+            self.release_after_tools(now);
         }
         if let Some(update) = message.session_resumption_update.0 {
             self.on_handle(now, update.new_handle.0.as_deref(), update.resumable.0);
@@ -642,7 +643,6 @@ impl LiveSession {
         let reach = hold.since.checked_sub(hold.reach_back).unwrap_or(hold.since);
         let known = self.handle.as_ref().filter(|_| self.resuming).map(|handle| handle.knows_until);
         let from = [known, self.answered_until].into_iter().flatten().fold(reach, Instant::max);
-        self.uplink.clear();
         self.replay.since(from, &mut self.uplink);
         self.replay.forget_before(now.checked_sub(replay::SPAN).unwrap_or(now));
     }
@@ -652,6 +652,7 @@ impl LiveSession {
             if self.turn.first_speech.is_some() {
                 self.turn.leftovers_until = Some(now + LEFTOVERS);
             }
+            self.unknown.answered = true;
             self.events.push_back(LiveEvent::Interrupted);
         }
         if let Some(text) = content.input_transcription.0.and_then(|transcription| transcription.text.0) {
@@ -810,11 +811,11 @@ impl LiveSession {
     }
 
     fn hold(&mut self, now: Instant) {
-        if self.hold.is_none() {
-            self.hold = Some(Hold { since: now, reach_back: replay::SPAN });
-        }
-        // An answer that had begun is told in words afterwards; saying the question again would have it twice.
-        if let Some(first) = self.turn.first_speech {
+        let since = self.hold.map_or(now, |hold| hold.since);
+        self.hold = Some(Hold { since, reach_back: replay::SPAN });
+        // An answer that had begun is told in words afterwards; saying the question again would have it twice. Without
+        // its words it cannot be told: then the question is what is said again.
+        if let Some(first) = self.turn.first_speech.filter(|_| !self.unknown.agent.is_empty()) {
             self.answered_until = Some(first);
         }
         self.uplink.clear();

@@ -164,7 +164,7 @@ fn a_caller_who_spoke_first_is_answered_not_greeted() {
     let mut pair = Pair::new();
     pair.caller(600, 2_000);
     pair.open();
-    pair.session.begin(pair.now, &Opening::Greet);
+    pair.session.begin(pair.now, &Opening::Answer);
     pair.settle();
     assert!(pair.sent.iter().all(|message| message["clientContent"].is_null()));
     assert_eq!(pair.speech_sent(), 600);
@@ -392,6 +392,54 @@ fn a_tool_that_ends_after_a_reconnect_is_told_in_words() {
     pair.open();
     let text = pair.sent[1]["clientContent"]["turns"][0]["parts"][0]["text"].as_str().unwrap();
     assert!(text.contains("find") && text.contains("09:20"), "{text}");
+}
+
+#[test]
+fn a_call_of_the_end_is_heard_again_although_it_was_just_answered() {
+    let mut pair = Pair::talking();
+    for id in ["a", "b"] {
+        pair.forget();
+        pair.say(&json!({ "toolCall": { "functionCalls": [{ "id": id, "name": "end_call" }] } }));
+        let Some(LiveEvent::ToolCall(found)) = pair.events.pop() else { panic!("{id}: {:?}", pair.events) };
+        pair.session.answer_tool(pair.now, found.key, &json!({ "output": 1 }), None);
+        pair.wait(3_000);
+    }
+}
+
+#[test]
+fn a_question_whose_answer_has_no_words_yet_is_asked_again() {
+    let mut pair = Pair::talking();
+    pair.caller(600, 2_000);
+    pair.say(&json!({ "serverContent": { "modelTurn": { "parts": [{ "inlineData": { "data": "AQABAAEA" } }] } } }));
+    pair.close(1006, "reset");
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.speech_sent(), 600);
+}
+
+#[test]
+fn an_answer_that_the_caller_cut_is_not_finished_after_a_reconnect() {
+    let mut pair = Pair::talking();
+    pair.say(&speech("We are open from nine"));
+    pair.say(&json!({ "serverContent": { "interrupted": true } }));
+    pair.say(&json!({ "serverContent": { "turnComplete": true } }));
+    pair.close(1006, "reset");
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.sent[1]["clientContent"]["turnComplete"], false);
+}
+
+#[test]
+fn a_cancelled_tool_lets_the_caller_be_heard_again() {
+    let mut pair = Pair::with(Setup { model: "gemini-2.5-flash-native-audio-preview".into(), ..setup() });
+    pair.open();
+    pair.session.begin(pair.now, &Opening::Greet);
+    pair.say(&call("a"));
+    pair.caller(400, 2_000);
+    assert_eq!(pair.speech_sent(), 0);
+    pair.say(&json!({ "toolCallCancellation": { "ids": ["a"] } }));
+    pair.caller(200, 2_000);
+    assert_eq!(pair.speech_sent(), 600);
 }
 
 #[test]
