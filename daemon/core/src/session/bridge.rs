@@ -41,6 +41,14 @@ const WRAP_UP: Duration = Duration::from_mins(1);
 const DROP_GRACE: Duration = Duration::from_secs(2);
 /// A function that has not answered by then has failed, as far as the caller is concerned.
 const TOOL_WITHIN: Duration = Duration::from_secs(15);
+/// The model sends a turn faster than real time and without pauses: speech behind such a gap belongs to another turn.
+const TURN_GAP: Duration = Duration::from_millis(1_500);
+/// A voice without an end and without a word understood for that long is a noise, or the service has gone deaf.
+const LONGEST_VOICE: Duration = Duration::from_secs(30);
+/// An interruption that comes later has nothing to do with that voice (the service was seen to take up to 3 s).
+const LATE_INTERRUPTION: Duration = Duration::from_secs(4);
+/// A caller who said that much before the model listened is answered instead of greeted.
+const SPOKE_FIRST: Duration = Duration::from_millis(300);
 
 const NUDGE: &str = "[The caller hears nothing from you. Go on with what you were about to say; if you were waiting, \
     ask whether the caller is still there.]";
@@ -118,6 +126,13 @@ pub struct Bridge {
     reply_measured: bool,
     /// The rest of a reply that we cut ourselves is still arriving.
     dropping: bool,
+    last_speech: Option<Instant>,
+    /// The model's present turn has had speech, or was interrupted: its end does not mean that it had nothing to say.
+    turn_had_speech: bool,
+    /// The caller said something before the conversation began.
+    spoke_first: bool,
+    /// The service last understood a word of the caller's.
+    understood: Option<Instant>,
     voice_onset: Option<Instant>,
     voice_ended: Option<Instant>,
     rung: usize,
@@ -127,6 +142,8 @@ pub struct Bridge {
     wrapped_up: bool,
     farewell: Option<Farewell>,
     running: Vec<Running>,
+    /// A function last gave its answer.
+    tool_answered: Option<Instant>,
     effects: VecDeque<Effect>,
     over: bool,
 }
@@ -145,6 +162,10 @@ impl Bridge {
             reply_started: None,
             reply_measured: false,
             dropping: false,
+            last_speech: None,
+            turn_had_speech: false,
+            spoke_first: false,
+            understood: None,
             voice_onset: None,
             voice_ended: None,
             rung: 0,
@@ -154,6 +175,7 @@ impl Bridge {
             wrapped_up: false,
             farewell: None,
             running: Vec::new(),
+            tool_answered: None,
             effects: VecDeque::new(),
             over: false,
         }
@@ -197,6 +219,7 @@ impl Bridge {
             LiveEvent::Speech(_) => self.on_speech(now, facts),
             LiveEvent::CallerSaid(text) => {
                 self.caller_is_there(now);
+                self.understood = Some(now);
                 self.transcript.caller_said(now, &text);
             }
             LiveEvent::AgentSaid(text) => {
@@ -208,7 +231,7 @@ impl Bridge {
             LiveEvent::GenerationComplete => self.on_generation_complete(now, facts),
             LiveEvent::TurnComplete { reason } => self.on_turn_complete(now, reason, facts),
             LiveEvent::WaitingForInput => self.move_floor(now, TurnEvent::NothingToSay, facts),
-            LiveEvent::ToolCall(call) => self.on_tool_call(now, call),
+            LiveEvent::ToolCall(call) => self.on_tool_call(now, call, facts),
             LiveEvent::ToolCancelled(key) => {
                 self.running.retain(|running| running.key != key);
                 self.effects.push_back(Effect::CancelTool(key));
@@ -233,9 +256,9 @@ impl Bridge {
     }
 
     /// A function has been carried out.
-    pub fn on_tool(&mut self, key: CallKey, response: Value) {
+    pub fn on_tool(&mut self, now: Instant, key: CallKey, response: Value, facts: &Facts) {
         if !self.over && self.running.iter().any(|running| running.key == key) {
-            self.answer_tool(key, response, Scheduling::WhenIdle);
+            self.answer_tool(now, key, response, Scheduling::WhenIdle, facts);
         }
     }
 
@@ -265,7 +288,7 @@ impl Bridge {
         }
         let Some(connected) = self.connected else { return };
         self.watch_reply(now, facts);
-        self.watch_tools(now);
+        self.watch_tools(now, facts);
         self.watch_duration(now, connected);
         self.watch_silence(now, facts);
         self.watch_input(now, facts);
@@ -284,7 +307,7 @@ impl Bridge {
         let reply = matches!(self.turn, Turn::Replying { complete: true, .. }).then(|| now + facts.remaining());
         let ladder = self.owed_since(facts).map(|since| self.rung_deadline(since));
         let tool = self.running.iter().map(|running| running.since + TOOL_WITHIN).min();
-        let input = self.quiet_since.map(|since| since + self.input_patience());
+        let input = self.input_deadline(facts);
         let duration = if self.wrapped_up { self.patience.longest } else { self.wrap_up_after() };
         let duration = self.time_is_not_up().then_some(connected + duration);
         let farewell = self.farewell.as_ref().map(|farewell| self.farewell_deadline(now, farewell, facts));
@@ -337,14 +360,18 @@ impl Bridge {
             return;
         }
         let opening = if self.transcript.is_empty() {
-            self.set_turn(now, Turn::AgentDue);
-            Opening::Greet
+            if self.turn == Turn::Listening {
+                self.set_turn(now, Turn::AgentDue);
+            }
+            if self.spoke_first { Opening::Answer } else { Opening::Greet }
         } else {
             let text = format!(
                 "[You are in the middle of a phone call; the connection was renewed. Do not greet again. So far:\n{}]",
                 self.transcript.summary()
             );
-            Opening::Summary { text, answer: self.turn.is_agents() }
+            // A reply that has arrived whole is being heard, connection or not.
+            let answer = matches!(self.turn, Turn::AgentDue | Turn::Replying { complete: false, .. });
+            Opening::Summary { text, answer }
         };
         self.effects.push_back(Effect::Begin(opening));
     }
@@ -359,10 +386,13 @@ impl Bridge {
                 self.transcript.caller_voice(self.voice_onset.unwrap_or(now));
             }
             VoiceEvent::Sustained => {
+                self.spoke_first = true;
                 self.transcript.caller_voice(now);
                 self.caller_is_there(now);
+                self.withdraw_farewell();
             }
-            VoiceEvent::End { .. } => {
+            VoiceEvent::End { voiced } => {
+                self.spoke_first |= voiced >= SPOKE_FIRST;
                 let ended = now.checked_sub(VOICE_HANGOVER).unwrap_or(now);
                 self.transcript.caller_voice(ended);
                 self.voice_ended = Some(ended);
@@ -372,6 +402,11 @@ impl Bridge {
     }
 
     fn on_speech(&mut self, now: Instant, facts: &Facts) {
+        if !self.speech_is_arriving(now) {
+            self.dropping = false;
+        }
+        self.last_speech = Some(now);
+        self.turn_had_speech = true;
         if !self.takes_speech() {
             return;
         }
@@ -387,8 +422,13 @@ impl Bridge {
         }
     }
 
+    fn speech_is_arriving(&self, now: Instant) -> bool {
+        self.last_speech.is_some_and(|last| now < last + TURN_GAP)
+    }
+
     fn on_interrupted(&mut self, now: Instant, facts: &Facts) {
         self.dropping = false;
+        self.turn_had_speech = true;
         self.note("interrupted", "");
         self.move_floor(now, TurnEvent::Interrupted, facts);
     }
@@ -404,6 +444,7 @@ impl Bridge {
     fn on_turn_complete(&mut self, now: Instant, reason: Option<String>, facts: &Facts) {
         self.close_caller();
         self.dropping = false;
+        let had_speech = std::mem::take(&mut self.turn_had_speech);
         if let Some(reason) = reason {
             // Safety and malformed-call endings leave the caller in silence: the watchdog takes them from here.
             self.note("turn-cut-by-service", &reason);
@@ -411,12 +452,12 @@ impl Bridge {
         }
         if matches!(self.turn, Turn::Replying { .. }) {
             self.move_floor(now, TurnEvent::ReplyComplete, facts);
-        } else if self.running.is_empty() {
+        } else if !had_speech && self.running.is_empty() {
             self.move_floor(now, TurnEvent::NothingToSay, facts);
         }
     }
 
-    fn on_tool_call(&mut self, now: Instant, call: ToolCall) {
+    fn on_tool_call(&mut self, now: Instant, call: ToolCall, facts: &Facts) {
         self.note("tool-call", &call.name);
         if call.name != decl::END_CALL {
             self.running.push(Running { key: call.key, since: now });
@@ -427,13 +468,18 @@ impl Bridge {
         let scheduling = if spoken { Scheduling::Silent } else { Scheduling::WhenIdle };
         let response =
             json!({ "output": { "status": "ending", "say": "If you have not said goodbye yet, do so now." } });
-        self.answer_tool(call.key, response, scheduling);
+        self.answer_tool(now, call.key, response, scheduling, facts);
         self.part(now, EndReason::AgentEnded, spoken);
     }
 
-    fn answer_tool(&mut self, key: CallKey, response: Value, scheduling: Scheduling) {
+    fn answer_tool(&mut self, now: Instant, key: CallKey, response: Value, when: Scheduling, facts: &Facts) {
         self.running.retain(|running| running.key != key);
-        self.effects.push_back(Effect::AnswerTool { key, response, scheduling });
+        self.effects.push_back(Effect::AnswerTool { key, response, scheduling: when });
+        if when != Scheduling::Silent {
+            // The caller waits for what comes of it.
+            self.tool_answered = Some(now);
+            self.move_floor(now, TurnEvent::Prompted, facts);
+        }
     }
 
     /// Plans a hang-up behind a farewell.
@@ -452,6 +498,10 @@ impl Bridge {
                     self.effects.push_back(Effect::Measure(Measure::FalseAlarm));
                 }
             }
+            Some(FloorEffect::Flush) if event == TurnEvent::Inaudible => {
+                self.effects.push_back(Effect::Flush);
+                self.close_reply(now, facts, Some(facts.heard));
+            }
             Some(FloorEffect::Flush) => self.barge_in(now, event, facts),
             None => {}
         }
@@ -462,12 +512,18 @@ impl Bridge {
 
     fn barge_in(&mut self, now: Instant, event: TurnEvent, facts: &Facts) {
         let complete = matches!(self.turn, Turn::Replying { complete: true, .. });
-        self.dropping = event != TurnEvent::Interrupted && !complete;
+        self.dropping = event != TurnEvent::Interrupted && !complete && self.speech_is_arriving(now);
         self.effects.push_back(Effect::Flush);
-        if let Some(onset) = self.voice_onset {
-            self.effects.push_back(Effect::Measure(Measure::BargeIn(now.saturating_duration_since(onset))));
+        let took = self.voice_onset.map(|onset| now.saturating_duration_since(onset));
+        if let Some(took) = took.filter(|took| *took < LATE_INTERRUPTION) {
+            self.effects.push_back(Effect::Measure(Measure::BargeIn(took)));
         }
         self.close_reply(now, facts, Some(facts.heard));
+        self.withdraw_farewell();
+    }
+
+    /// The caller has spoken up: a hang-up that follows from what the agent said falls.
+    fn withdraw_farewell(&mut self) {
         if self.farewell.as_ref().is_some_and(|farewell| !farewell.hang_up.survives_barge_in()) {
             self.farewell = None;
             self.note("farewell-withdrawn", "");
@@ -508,14 +564,14 @@ impl Bridge {
         }
     }
 
-    fn watch_tools(&mut self, now: Instant) {
+    fn watch_tools(&mut self, now: Instant, facts: &Facts) {
         while let Some(late) = self.running.iter().find(|running| now >= running.since + TOOL_WITHIN) {
             let key = late.key;
             self.note("tool-timeout", "");
             let error =
                 json!({ "error": "This takes too long just now. Say so and offer to take a message.", "retry": false });
             self.effects.push_back(Effect::CancelTool(key));
-            self.answer_tool(key, error, Scheduling::WhenIdle);
+            self.answer_tool(now, key, error, Scheduling::WhenIdle, facts);
         }
     }
 
@@ -542,13 +598,17 @@ impl Bridge {
 
     /// Since when the caller hears nothing although it is the agent's turn.
     fn owed_since(&self, facts: &Facts) -> Option<Instant> {
+        // A function has its own deadline, and so has a farewell.
+        if !self.running.is_empty() || self.farewell.is_some() {
+            return None;
+        }
         let owed = match self.turn {
             Turn::AgentDue => self.turn_since,
-            Turn::Replying { complete: false, .. } => self.reply_started.unwrap_or(self.turn_since),
-            // A reply that has arrived whole and is being played is not owed, however long its pauses are.
-            Turn::Replying { complete: true, .. } | Turn::Listening | Turn::CallerSpeaking => return None,
+            Turn::Replying { .. } => self.reply_started.unwrap_or(self.turn_since),
+            Turn::CallerSpeaking => self.turn_since.max(self.understood.unwrap_or(self.turn_since)) + LONGEST_VOICE,
+            Turn::Listening => return None,
         };
-        Some(facts.audible_until.map_or(owed, |until| until.max(owed)))
+        Some([facts.audible_until, self.tool_answered].into_iter().flatten().fold(owed, Instant::max))
     }
 
     fn rung_deadline(&self, owed: Instant) -> Instant {
@@ -556,10 +616,11 @@ impl Bridge {
     }
 
     fn watch_silence(&mut self, now: Instant, facts: &Facts) {
-        let Some(owed) = self.owed_since(facts) else { return };
-        if now < self.rung_deadline(owed) || !self.running.is_empty() {
+        if self.owed_since(facts).is_none_or(|owed| now < self.rung_deadline(owed)) {
             return;
         }
+        // What is left of a reply that nobody hears would stand in the way of the next one.
+        self.move_floor(now, TurnEvent::Inaudible, facts);
         let (step, _) = LADDER[self.rung.min(LADDER.len() - 1)];
         self.rung += 1;
         self.rung_since = Some(now);
@@ -577,9 +638,15 @@ impl Bridge {
         if self.asked_still_there { self.patience.goodbye } else { self.patience.no_input }
     }
 
+    /// When the caller's silence has lasted too long; `None` while it is not their turn, or nobody could ask them.
+    fn input_deadline(&self, facts: &Facts) -> Option<Instant> {
+        let theirs = self.turn == Turn::Listening && self.farewell.is_none() && self.running.is_empty();
+        let since = self.quiet_since.filter(|_| theirs && facts.live_open)?;
+        Some(since + self.input_patience())
+    }
+
     fn watch_input(&mut self, now: Instant, facts: &Facts) {
-        let waiting = self.turn == Turn::Listening && self.farewell.is_none() && facts.live_open;
-        if !waiting || self.quiet_since.is_none_or(|since| now < since + self.input_patience()) {
+        if self.input_deadline(facts).is_none_or(|at| now < at) {
             return;
         }
         if self.asked_still_there {
@@ -602,7 +669,12 @@ impl Bridge {
         if let Some(played_out) = farewell.played_out {
             return if facts.confirmed { now } else { (played_out + MARK_GRACE).min(latest) };
         }
-        if self.turn == Turn::Listening { now } else { latest }
+        if self.turn == Turn::Listening {
+            return now;
+        }
+        // A farewell that falls silent in the middle is not waited for either.
+        let heard = facts.audible_until.map_or(farewell.asked, |until| until.max(farewell.asked));
+        (heard + FAREWELL_BEGINS).min(latest)
     }
 
     fn watch_farewell(&mut self, now: Instant, facts: &Facts) {

@@ -124,7 +124,8 @@ impl<S: Source> Conversation<S> {
 
     /// A function has been carried out.
     pub fn tool_done(&mut self, now: Instant, key: CallKey, response: Value) {
-        self.bridge.on_tool(key, response);
+        let facts = self.facts(now);
+        self.bridge.on_tool(now, key, response, &facts);
         self.perform(now);
     }
 

@@ -4,7 +4,6 @@
 //! which they arrived; a reply that was cut ends with the last word that was heard whole.
 
 use crate::audio::pace::Position;
-use std::fmt::Write as _;
 use std::time::Instant;
 
 /// No voice speaks faster than that: text that runs ahead of its audio is not taken for heard. Samples a character,
@@ -104,20 +103,22 @@ impl Transcript {
     pub fn close_agent(&mut self, now: Instant, end: Position, cut: Option<Position>) -> Option<Said> {
         let turn = self.agent.take()?;
         let text = match cut {
-            None => turn.fragments.iter().map(|(_, text)| text.as_str()).collect(),
+            None => turn.text(),
             Some(cut) => turn.heard(end, cut),
         };
         self.keep(Who::Agent, &text, turn.started, now, cut.is_some())
     }
 
-    /// What happened so far, for a session that knows nothing.
+    /// What happened so far, what is being said included, for a session that knows nothing.
     pub fn summary(&self) -> String {
         let mut lines = Vec::new();
         let mut room = SUMMARY;
-        for (who, text) in self.remembered.iter().rev() {
-            let mut line = String::new();
+        let open = self.caller.iter().map(|turn| (Who::Caller, turn.text.trim().to_owned()));
+        let open = open.chain(self.agent.iter().map(|turn| (Who::Agent, turn.text().trim().to_owned())));
+        let open: Vec<_> = open.filter(|(_, text)| !text.is_empty()).collect();
+        for (who, text) in open.iter().rev().chain(self.remembered.iter().rev()) {
             let who = if *who == Who::Caller { "Caller" } else { "You" };
-            let _ = write!(line, "{who}: {text}");
+            let line = format!("{who}: {text}");
             if line.len() > room {
                 break;
             }
@@ -130,7 +131,8 @@ impl Transcript {
 
     /// Whether anything was said yet.
     pub fn is_empty(&self) -> bool {
-        self.remembered.is_empty()
+        let replied = self.agent.as_ref().is_some_and(|turn| !turn.fragments.is_empty());
+        self.remembered.is_empty() && self.caller.is_none() && !replied
     }
 
     fn keep(&mut self, who: Who, text: &str, started: Instant, ended: Instant, interrupted: bool) -> Option<Said> {
@@ -147,6 +149,11 @@ impl Transcript {
 }
 
 impl AgentTurn {
+    /// Everything that was written down of it, heard or not.
+    fn text(&self) -> String {
+        self.fragments.iter().map(|(_, text)| text.as_str()).collect()
+    }
+
     /// The words whose audio had been heard whole at `cut`, when the reply's audio reached to `end`.
     fn heard(&self, end: Position, cut: Position) -> String {
         let mut heard = String::new();
@@ -234,6 +241,13 @@ mod tests {
         assert_eq!((said.text.as_str(), said.started, said.ended), ("Hello, I need help.", start, later(900)));
         assert_eq!(transcript.close_caller(), None);
         assert_eq!(transcript.summary(), "Caller: Hello, I need help.");
+    }
+
+    #[test]
+    fn a_reply_under_way_is_part_of_what_happened() {
+        let (transcript, _) = reply();
+        assert!(!transcript.is_empty(), "a greeting under way is not given twice");
+        assert_eq!(transcript.summary(), "You: We are open from nine to five on every weekday.");
     }
 
     proptest! {

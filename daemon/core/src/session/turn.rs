@@ -3,10 +3,12 @@
 //! ```text
 //!              onset                 end                 speech              played to its end
 //!  Listening ────────► CallerSpeaking ───► AgentDue ─────────────► Replying ────────────────► Listening
-//!                        ▲                    ▲                    │  ▲  │
-//!                        │                    │              onset:│  │  │end: fade back in
-//!                        │                    │                duck│  │  │(a false alarm)
-//!                        │                    └── interrupted ─────┤  │  │
+//!                        ▲  ▲                 │   ▲                │  ▲  │
+//!                        │  └──── sustained ──┘   │                │  │  │
+//!                        │                        │          onset:│  │  │end: fade back in
+//!                        │                        │            duck│  │  │(a false alarm)
+//!                        │       interrupted, or  └────────────────┤  │  │
+//!                        │       nothing of it is heard            │  │  │
 //!                        └──── sustained, or interrupted: flush ───┘──┴──┘
 //! ```
 
@@ -54,6 +56,8 @@ pub enum TurnEvent {
     NothingToSay,
     /// The model was asked to say something.
     Prompted,
+    /// Nothing of the reply has been audible for too long.
+    Inaudible,
 }
 
 /// What a move of the floor does to the reply.
@@ -72,7 +76,9 @@ impl Turn {
     #[must_use]
     pub fn on(self, event: TurnEvent) -> (Self, Option<FloorEffect>) {
         use FloorEffect::{Duck, Flush, Unduck};
-        use TurnEvent::{Interrupted, NothingToSay, PlayedOut, PlayedSilence, Prompted, ReplyComplete, Speech, Voice};
+        use TurnEvent::{
+            Inaudible, Interrupted, NothingToSay, PlayedOut, PlayedSilence, Prompted, ReplyComplete, Speech, Voice,
+        };
         use VoiceEvent::{End, Onset, Sustained};
         match (self, event) {
             (Self::Replying { ducked: false, complete }, Voice(Onset)) => {
@@ -86,7 +92,9 @@ impl Turn {
                 (Self::CallerSpeaking, Some(Flush))
             }
             // The model heard what the local detector did not, or hears it later than the caller fell silent.
-            (Self::Replying { ducked: false, .. }, Interrupted) => (Self::AgentDue, Some(Flush)),
+            (Self::Replying { ducked: false, .. }, Interrupted) | (Self::Replying { .. }, Inaudible) => {
+                (Self::AgentDue, Some(Flush))
+            }
             // The next reply follows while the last one is still being played: one say to the caller.
             (Self::Replying { ducked, .. }, Speech) => (Self::Replying { ducked, complete: false }, None),
             (Self::Replying { ducked, .. }, ReplyComplete) => (Self::Replying { ducked, complete: true }, None),
@@ -94,7 +102,10 @@ impl Turn {
             // The caller began to speak in the reply's last moments and is still at it.
             (Self::Replying { complete: true, ducked: true }, PlayedOut) => (Self::CallerSpeaking, Some(Unduck)),
             (Self::Replying { complete: true, .. }, PlayedSilence) => (Self::AgentDue, Some(Unduck)),
-            (Self::Listening | Self::AgentDue, Voice(Onset | Sustained)) => (Self::CallerSpeaking, None),
+            // Who waits for an answer and clears their throat still waits for it.
+            (Self::Listening, Voice(Onset | Sustained)) | (Self::AgentDue, Voice(Sustained)) => {
+                (Self::CallerSpeaking, None)
+            }
             (Self::CallerSpeaking, Voice(End { voiced })) if voiced >= WORTH_AN_ANSWER => (Self::AgentDue, None),
             (Self::Listening | Self::AgentDue | Self::CallerSpeaking, Speech) => {
                 (Self::Replying { ducked: false, complete: false }, None)
@@ -104,7 +115,8 @@ impl Turn {
             // Everything else says nothing about the floor.
             (
                 turn,
-                Voice(_) | Speech | ReplyComplete | PlayedOut | PlayedSilence | Interrupted | NothingToSay | Prompted,
+                Voice(_) | ReplyComplete | PlayedOut | PlayedSilence | Interrupted | NothingToSay | Prompted
+                | Inaudible,
             ) => (turn, None),
         }
     }
@@ -171,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn a_click_does_not_excuse_the_agent_from_an_answer() {
+        let click = TurnEvent::Voice(VoiceEvent::End { voiced: Duration::from_millis(64) });
+        assert_eq!(play(&[ONSET, END, ONSET, click]).0, Turn::AgentDue);
+        assert_eq!(play(&[ONSET, END, ONSET, SUSTAINED]).0, Turn::CallerSpeaking, "the question goes on");
+    }
+
+    #[test]
+    fn a_reply_that_nobody_hears_makes_way_for_another() {
+        let (turn, effects) = play(&[TurnEvent::Speech, TurnEvent::ReplyComplete, TurnEvent::Inaudible]);
+        assert_eq!((turn, effects), (Turn::AgentDue, vec![Flush]));
+    }
+
+    #[test]
     fn a_model_that_chooses_silence_owes_nothing() {
         assert_eq!(play(&[ONSET, END, TurnEvent::NothingToSay]).0, Turn::Listening);
     }
@@ -181,7 +206,7 @@ mod tests {
             prop_oneof![
                 Just(ONSET), Just(SUSTAINED), Just(END), Just(TurnEvent::Speech), Just(TurnEvent::ReplyComplete),
                 Just(TurnEvent::PlayedOut), Just(TurnEvent::PlayedSilence), Just(TurnEvent::Interrupted),
-                Just(TurnEvent::NothingToSay), Just(TurnEvent::Prompted),
+                Just(TurnEvent::NothingToSay), Just(TurnEvent::Prompted), Just(TurnEvent::Inaudible),
             ], 0..60,
         )) {
             let mut turn = Turn::Listening;
