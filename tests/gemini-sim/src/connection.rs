@@ -2,35 +2,25 @@
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
-    pin::Pin,
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use frontdesk_voice::{Recognised, resample};
-use futures_util::{Sink as _, SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinSet,
     time::{sleep_until, timeout},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error as WsError, Message, Utf8Bytes,
-        protocol::{CloseFrame, Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, protocol::CloseFrame};
 
 use crate::{
     conversation::{Conversation, Output},
     door::LiveRoute,
     fault::Fault,
     hall::{Entry, Order},
-    pong_gate::{PongGate, Withheld},
+    link::{CLOSE_PATIENCE, Link, STOP_PATIENCE},
     report::{Closed, ClosedBy},
     server::Shared,
     wire::{
@@ -43,16 +33,6 @@ use crate::{
 
 /// A client that says nothing at all is not waited for longer.
 const SETUP_PATIENCE: Duration = Duration::from_secs(15);
-/// How long the other side has for its half of the close handshake.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The socket, with writes that never wait: what does not fit is kept and flushed beside the reading.
-struct Link<S> {
-    socket: WebSocketStream<PongGate<S>>,
-    withheld: Withheld,
-    is_flushed: bool,
-    text_frames: bool,
-}
 
 /// How a conversation ended, as far as the socket is concerned.
 enum End {
@@ -76,17 +56,7 @@ pub(crate) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let (gate, withheld) = PongGate::new(transport);
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(8 << 20))
-        .max_frame_size(Some(8 << 20));
-    let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
-    let mut link = Link {
-        socket,
-        withheld,
-        is_flushed: true,
-        text_frames: shared.text_frames,
-    };
+    let mut link = Link::new(transport, shared.text_frames).await;
     let mut reader = Reader::default();
     let setup = tokio::select! {
         setup = timeout(SETUP_PATIENCE, first_message(&mut link, &mut reader, &route, verdict, &shared)) => setup,
@@ -95,12 +65,12 @@ pub(crate) async fn serve<S>(
     let (setup, raw) = match setup {
         Ok(Ok(setup)) => setup,
         Ok(Err(Some(refusal))) => {
-            return link.turn_away(refusal, &shared).await;
+            return turn_away(&mut link, refusal, &shared).await;
         }
         Ok(Err(None)) => return,
         Err(_) => {
             let aborted = Refusal::new(1008, "The operation was aborted.");
-            return link.turn_away(aborted, &shared).await;
+            return turn_away(&mut link, aborted, &shared).await;
         }
     };
     let entry = match &setup.handle {
@@ -116,9 +86,9 @@ pub(crate) async fn serve<S>(
         Ok(entry) => {
             Session::new(link, reader, entry, setup, &route, shared)
                 .run(raw)
-                .await
+                .await;
         }
-        Err(refusal) => link.turn_away(refusal, &shared).await,
+        Err(refusal) => turn_away(&mut link, refusal, &shared).await,
     }
 }
 
@@ -156,71 +126,20 @@ async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
-    /// Queues a message; it leaves with the next [`next`](Self::next).
-    fn send(&mut self, message: Message) -> Result<(), WsError> {
-        self.is_flushed = false;
-        // Without asking for room first: the library queues what the transport does not take.
-        Pin::new(&mut self.socket).start_send(message)
-    }
-
-    fn send_json(&mut self, json: Bytes) -> Result<(), WsError> {
-        match Utf8Bytes::try_from(json.clone()) {
-            Ok(text) if self.text_frames => self.send(Message::Text(text)),
-            _ => self.send(Message::Binary(json)),
-        }
-    }
-
-    /// Writes what is queued, if it may, and waits for the next message, if it may.
-    async fn next(&mut self, read: bool, write: bool) -> Option<Result<Message, WsError>> {
-        poll_fn(|cx| {
-            if write
-                && !self.is_flushed
-                && let Poll::Ready(flushed) = self.socket.poll_flush_unpin(cx)
-            {
-                self.is_flushed = true;
-                if let Err(error) = flushed {
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
-            if read {
-                self.socket.poll_next_unpin(cx)
-            } else {
-                Poll::Pending
-            }
-        })
-        .await
-    }
-
-    /// Refuses a setup.
-    async fn turn_away(&mut self, refusal: Refusal, shared: &Shared) {
-        log::info!("setup refused: {} {}", refusal.code, refusal.reason);
-        let (code, reason) = (Some(refusal.code), refusal.reason.clone());
-        shared.world.ledger.refused(Closed {
-            by: ClosedBy::Simulator,
-            code,
-            reason,
-        });
-        self.close(&refusal).await;
-    }
-
-    /// Says goodbye and waits a little for the answer.
-    async fn close(&mut self, refusal: &Refusal) {
-        let frame = CloseFrame {
-            code: refusal.code.into(),
-            reason: refusal.cut_reason().into(),
-        };
-        if self.send(Message::Close(Some(frame))).is_ok() {
-            self.finish().await;
-        }
-    }
-
-    /// The rest of a close handshake; whatever else still comes is nobody's business any more.
-    async fn finish(&mut self) {
-        let rest = async { while let Some(Ok(_)) = self.next(true, true).await {} };
-        // Whether the other side plays along or not, the connection is over.
-        let _ = timeout(CLOSE_PATIENCE, rest).await;
-    }
+/// Refuses a setup.
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(
+    link: &mut Link<S>,
+    refusal: Refusal,
+    shared: &Shared,
+) {
+    log::info!("setup refused: {} {}", refusal.code, refusal.reason);
+    let (code, reason) = (Some(refusal.code), refusal.reason.clone());
+    shared.world.ledger.refused(Closed {
+        by: ClosedBy::Simulator,
+        code,
+        reason,
+    });
+    link.close(&refusal, CLOSE_PATIENCE).await;
 }
 
 /// What work on other threads brought.
@@ -315,12 +234,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             report.closes.push(closed);
         });
         match end {
-            End::ByClient(_) => self.link.finish().await,
-            End::Refused(refusal) => self.link.close(&refusal).await,
+            End::ByClient(_) => self.link.finish(CLOSE_PATIENCE).await,
+            End::Refused(refusal) => self.link.close(&refusal, CLOSE_PATIENCE).await,
             End::Stopped => {
-                self.link
-                    .close(&Refusal::new(1001, "The simulator stops."))
-                    .await
+                let goodbye = Refusal::new(1001, "The simulator stops.");
+                self.link.close(&goodbye, STOP_PATIENCE).await;
             }
             End::Cut | End::Lost(_) => {}
         }
@@ -475,7 +393,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             _ => None,
         });
         if let Some(delay) = late {
-            self.link.withheld.one_more();
+            self.link.withhold_pong();
             self.pongs.push_back((Instant::now() + delay, payload));
         }
     }
@@ -561,7 +479,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// A fault of the transport begins.
     fn suffer(&mut self, now: Instant, fault: &Fault) {
-        let for_ever = now + Duration::from_secs(365 * 24 * 3_600);
+        let for_ever = now + Duration::from_hours(365 * 24);
         match fault {
             Fault::Stall(duration) => self.mute_until = Some(now + *duration),
             Fault::SlowReader(duration) => self.deaf_until = Some(now + *duration),

@@ -144,10 +144,8 @@ fn bad_token() -> Refusal {
     )
 }
 
-/// The answer to a WebSocket upgrade, or why it is none.
-pub(crate) fn upgrade<B>(
-    request: &Request<B>,
-) -> Result<Response<Full<Bytes>>, Response<Full<Bytes>>> {
+/// The answer to a WebSocket upgrade; `None` when the request is none.
+pub(crate) fn upgrade<B>(request: &Request<B>) -> Option<Response<Full<Bytes>>> {
     let headers = request.headers();
     let says = |name, word: &str| {
         headers
@@ -158,21 +156,17 @@ pub(crate) fn upgrade<B>(
     let key = headers
         .get(SEC_WEBSOCKET_KEY)
         .filter(|_| says(UPGRADE, "websocket") && says(CONNECTION, "upgrade"));
-    let Some(key) = key else {
-        return Err(error(
-            StatusCode::BAD_REQUEST,
-            "INVALID_ARGUMENT",
-            "This is a WebSocket endpoint.",
-        ));
-    };
+    let key = key?;
     let response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes()));
-    Ok(response
-        .body(Full::default())
-        .expect("the headers are well formed"))
+    Some(
+        response
+            .body(Full::default())
+            .expect("the headers are well formed"),
+    )
 }
 
 /// The answer to a REST call, and the token it made, if any.

@@ -34,6 +34,7 @@ mod door;
 mod ear;
 mod fault;
 mod hall;
+mod link;
 mod pong_gate;
 mod report;
 mod scenario;

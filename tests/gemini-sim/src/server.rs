@@ -340,9 +340,9 @@ fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Ful
             "The service is currently unavailable.",
         );
     }
-    let response = match door::upgrade(&request) {
-        Ok(response) => response,
-        Err(response) => return response,
+    let Some(response) = door::upgrade(&request) else {
+        let text = "This is a WebSocket endpoint.";
+        return door::error(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", text);
     };
     let tokens = shared
         .tokens

@@ -10,6 +10,7 @@
 //!   └── speech begins ┴─────────────────── speech begins: interrupted ◄───────────────────────┘
 //! ```
 
+mod hearing;
 mod speaking;
 #[cfg(test)]
 mod tests;
@@ -22,13 +23,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use frontdesk_voice::Recognised;
 use serde_json::Value;
 
 use crate::{
-    ear::{Ear, EarSettings, Sound, Spoken},
+    ear::{Ear, Sound},
     fault::{Ending, Fault, Injection, Switches, protobuf_seconds},
-    report::{Ledger, SessionReport, TextReceived, TextSource, Utterance},
+    report::{Ledger, SessionReport, TextReceived, TextSource},
     scenario::Scenario,
     settings::Timing,
     speech::Library,
@@ -36,10 +36,6 @@ use crate::{
 };
 use speaking::Floor;
 use tools::{Pending, Reissue};
-
-/// What the service says to `activityStart` and `activityEnd` while it detects activity itself.
-const AUTOMATIC_ACTIVITY: &str =
-    "Explicit activity control is not supported when automatic activity detection is enabled.";
 
 /// What all conversations share.
 pub(crate) struct World {
@@ -177,38 +173,6 @@ impl Conversation {
         &mut self.switches
     }
 
-    /// Samples of the caller, at the rate of this connection.
-    pub(crate) fn audio(&mut self, now: Instant, rate_hz: u32, pcm: &[i16]) {
-        if self
-            .ear
-            .as_ref()
-            .is_some_and(|ear| ear.rate_hz() != rate_hz)
-        {
-            self.complain("the rate of the audio changed within a connection");
-            self.ear = None;
-        }
-        let ear = self
-            .ear
-            .get_or_insert_with(|| new_ear(&self.world, &self.setup, rate_hz));
-        let mut noticed = std::mem::take(&mut self.noticed);
-        ear.hear(pcm, &mut noticed);
-        let keep_audio = self.world.keep_audio;
-        self.note(|report| {
-            report.input_rate_hz = rate_hz;
-            report.samples_received += pcm.len() as u64;
-            if keep_audio {
-                report.audio.extend_from_slice(pcm);
-            }
-        });
-        for sound in noticed.drain(..) {
-            match sound {
-                Sound::Began { onset } => self.speech_began(now, onset),
-                Sound::Ended(spoken) => self.speech_ended(spoken),
-            }
-        }
-        self.noticed = noticed;
-    }
-
     /// Anything else that the client said.
     pub(crate) fn message(&mut self, now: Instant, message: ClientMessage) {
         match message {
@@ -236,25 +200,6 @@ impl Conversation {
         }
     }
 
-    /// The result of [`Output::Recognise`].
-    pub(crate) fn recognised(&mut self, utterance: usize, heard: Option<Recognised>) {
-        self.note(|report| {
-            if let (Some(utterance), Some(heard)) = (report.utterances.get_mut(utterance), &heard) {
-                utterance.recognised = Some(heard.text.clone());
-                utterance.correlation = heard.correlation;
-            }
-        });
-        let text = heard
-            .as_ref()
-            .map_or("(unintelligible)", |heard| heard.text.as_str());
-        self.transcribe_input(text);
-        let prompt = heard.map_or_else(
-            || Prompt::Line(self.world.scenario.fallback.clone()),
-            |heard| Prompt::Exchange(heard.index),
-        );
-        self.agenda.push_back(prompt);
-    }
-
     /// A fault, now.
     pub(crate) fn inject(&mut self, now: Instant, injection: Injection) {
         if !injection.fault.is_event() {
@@ -271,9 +216,9 @@ impl Conversation {
                 .for_each(|frame| self.send(frame)),
             Fault::Strays => {
                 let complete = server::turn_complete(None, false, self.vertex);
-                [server::interrupted(), complete.clone(), complete]
-                    .into_iter()
-                    .for_each(|frame| self.send(frame));
+                for frame in [server::interrupted(), complete.clone(), complete] {
+                    self.send(frame);
+                }
             }
             Fault::Drop => self.out.push_back(Output::Drop),
             Fault::Close { code, reason } => self.refuse(Refusal { code, reason }),
@@ -362,95 +307,6 @@ impl Conversation {
         !self.floor.is_taken() && !caller_speaks && !waits
     }
 
-    fn speech_began(&mut self, now: Instant, onset: u64) {
-        let age = self
-            .ear
-            .as_ref()
-            .map_or(0, |ear| ear.milliseconds_since(onset));
-        self.tell_activity("ACTIVITY_START", onset);
-        if self.floor.is_speaking() {
-            if self.setup.no_interruption {
-                return;
-            }
-            if self.switches.hit(&Fault::MissBargeIn) {
-                self.is_missing = true;
-                return;
-            }
-            let latency = self
-                .world
-                .timing
-                .barge_in_latency
-                .saturating_sub(Duration::from_millis(age));
-            self.interrupt_at = Some(now + latency);
-        }
-        self.unthink();
-        self.abandon_calls(now);
-    }
-
-    fn speech_ended(&mut self, spoken: Spoken) {
-        self.tell_activity("ACTIVITY_END", spoken.place.end);
-        let missed = std::mem::take(&mut self.is_missing);
-        let kept = (self.world.keep_audio && !spoken.pcm.is_empty()).then(|| spoken.pcm.clone());
-        let utterance = self.note(|report| {
-            report.utterances.push(Utterance {
-                start_sample: spoken.place.start,
-                end_sample: spoken.place.end,
-                pcm: kept,
-                missed,
-                ..Utterance::default()
-            });
-            report.utterances.len() - 1
-        });
-        if missed {
-            return;
-        }
-        if self.world.recognise {
-            let rate_hz = self.ear.as_ref().map_or(16_000, Ear::rate_hz);
-            self.out.push_back(Output::Recognise {
-                utterance,
-                pcm: spoken.pcm,
-                rate_hz,
-            });
-        } else if !self.world.scenario.exchanges.is_empty() {
-            let exchange = self.memory.position % self.world.scenario.exchanges.len();
-            let world = Arc::clone(&self.world);
-            self.transcribe_input(&world.scenario.exchanges[exchange].caller);
-            self.memory.position = exchange + 1;
-            self.agenda.push_back(Prompt::Exchange(exchange));
-        }
-    }
-
-    fn activity_start(&mut self, now: Instant) {
-        if !self.setup.manual_activity {
-            return self.refuse(Refusal::new(1007, AUTOMATIC_ACTIVITY));
-        }
-        let ear = self
-            .ear
-            .get_or_insert_with(|| new_ear(&self.world, &self.setup, 16_000));
-        let onset = ear.clock();
-        if ear.begin() {
-            self.speech_began(now, onset);
-        } else {
-            self.complain("activityStart twice");
-        }
-    }
-
-    fn activity_end(&mut self) {
-        match self.ear.as_mut().and_then(Ear::end) {
-            _ if !self.setup.manual_activity => self.refuse(Refusal::new(1007, AUTOMATIC_ACTIVITY)),
-            Some(spoken) if !spoken.place.is_empty() => self.speech_ended(spoken),
-            _ => self.refuse(Refusal::new(1007, "Precondition check failed.")),
-        }
-    }
-
-    fn audio_stream_end(&mut self) {
-        if self.setup.manual_activity {
-            self.complain("audioStreamEnd with manual activity detection");
-        } else if let Some(spoken) = self.ear.as_mut().and_then(Ear::end) {
-            self.speech_ended(spoken);
-        }
-    }
-
     fn text(&mut self, text: &str) {
         self.note(|report| {
             report.texts.push(TextReceived {
@@ -516,25 +372,6 @@ impl Conversation {
         }
     }
 
-    /// The caller's words in two to four pieces, as the recogniser's guesses come.
-    fn transcribe_input(&mut self, text: &str) {
-        if !self.setup.transcribe_input {
-            return;
-        }
-        let words: Vec<&str> = text.split_inclusive(' ').collect();
-        let pieces = (words.len() / 3).clamp(2, 4).min(words.len().max(1));
-        for piece in words.chunks(words.len().div_ceil(pieces).max(1)) {
-            self.send(server::input_transcription(&piece.concat()));
-        }
-    }
-
-    fn tell_activity(&mut self, kind: &str, sample: u64) {
-        if let (true, Some(ear)) = (self.setup.report_activity, &self.ear) {
-            let offset_ms = sample * 1_000 / u64::from(ear.rate_hz());
-            self.send(server::voice_activity(kind, offset_ms));
-        }
-    }
-
     /// A fresh handle, if the client wants them and there is something to resume.
     fn offer_handle(&mut self) {
         if !self.setup.resumable
@@ -570,15 +407,4 @@ impl Conversation {
     fn note<T>(&self, write: impl FnOnce(&mut SessionReport) -> T) -> T {
         self.world.ledger.note(self.session, write)
     }
-}
-
-/// Whether and when somebody speaks is the setup's to say; whether to keep the sound is the simulator's.
-fn new_ear(world: &World, setup: &Setup, rate_hz: u32) -> Ear {
-    let keep = world.recognise || world.keep_audio;
-    Ear::new(EarSettings::new(
-        setup,
-        rate_hz,
-        world.speech_threshold_dbfs,
-        keep,
-    ))
 }

@@ -122,6 +122,7 @@ impl Conversation {
         };
         self.note(|report| report.replies[speaking.reply].interrupted = true);
         self.memory.unfinished = None;
+        log::info!("session {}: is interrupted", self.session);
         self.send(server::interrupted());
         let tell_status = self.setup.profile.tells_status();
         self.send(server::turn_complete(None, tell_status, self.vertex));
@@ -200,6 +201,7 @@ impl Conversation {
             report.replies.len() - 1
         });
         let sound = sound.unwrap_or_default();
+        log::info!("session {}: says {:?}", self.session, speech.text);
         let next_sample = Some(0);
         self.continue_speech(
             now,
@@ -267,9 +269,9 @@ impl Conversation {
             )
         });
         let usage = Usage {
-            text_tokens: 210,
-            audio_in_tokens: heard.0 * 25 / heard.1,
-            audio_out_tokens: self.memory.samples_sent * 25 / 24_000,
+            text: 210,
+            audio_in: heard.0 * 25 / heard.1,
+            audio_out: self.memory.samples_sent * 25 / 24_000,
         };
         let tell_status = self.setup.profile.tells_status();
         self.send(server::turn_complete(Some(usage), tell_status, self.vertex));

@@ -237,6 +237,14 @@ impl Conversation {
     }
 
     fn send_calls(&mut self, now: Instant, calls: &[FunctionCall]) {
+        for call in calls {
+            log::info!(
+                "session {}: calls {} {}",
+                self.session,
+                call.name,
+                call.args
+            );
+        }
         self.note(|report| {
             report.tool_calls.extend(calls.iter().map(|call| ToolCall {
                 id: call.id.clone(),

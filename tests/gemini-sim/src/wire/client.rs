@@ -88,12 +88,12 @@ impl Reader {
             match (name.as_str(), value) {
                 ("setup", setup) => parsed.messages.push(ClientMessage::Setup(setup)),
                 ("realtimeInput", Value::Object(input)) => {
-                    self.realtime_input(message, input, &mut parsed)?
+                    self.realtime_input(message, input, &mut parsed)?;
                 }
                 ("clientContent", content) => parsed.messages.push(client_content(&content)),
                 ("toolResponse", response) => parsed.tool_response(&response)?,
                 ("contextUpdate", update) => {
-                    parsed.messages.push(ClientMessage::ContextUpdate(update))
+                    parsed.messages.push(ClientMessage::ContextUpdate(update));
                 }
                 (name, _) => unreachable!("conform() lets no other key pass: {name}"),
             }
@@ -137,7 +137,7 @@ impl Reader {
                 ("activityStart", _) => parsed.messages.push(ClientMessage::ActivityStart),
                 ("activityEnd", _) => parsed.messages.push(ClientMessage::ActivityEnd),
                 ("audioStreamEnd", Value::Bool(true)) => {
-                    parsed.messages.push(ClientMessage::AudioStreamEnd)
+                    parsed.messages.push(ClientMessage::AudioStreamEnd);
                 }
                 _ => {}
             }

@@ -12,12 +12,12 @@ pub(crate) struct FunctionCall {
     pub(crate) args: Value,
 }
 
-/// Counters of one turn.
+/// Tokens of one turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Usage {
-    pub(crate) text_tokens: u64,
-    pub(crate) audio_in_tokens: u64,
-    pub(crate) audio_out_tokens: u64,
+    pub(crate) text: u64,
+    pub(crate) audio_in: u64,
+    pub(crate) audio_out: u64,
 }
 
 /// The service mixes one-line and pretty-printed frames; so does this.
@@ -74,11 +74,11 @@ pub(crate) fn turn_complete(usage: Option<Usage>, tell_status: bool, vertex: boo
 
 fn usage_metadata(usage: Usage, vertex: bool) -> Value {
     let Usage {
-        text_tokens,
-        audio_in_tokens,
-        audio_out_tokens,
+        text,
+        audio_in,
+        audio_out,
     } = usage;
-    let prompt = text_tokens + audio_in_tokens;
+    let prompt = text + audio_in;
     let (count, details) = if vertex {
         ("candidatesTokenCount", "candidatesTokensDetails")
     } else {
@@ -86,13 +86,13 @@ fn usage_metadata(usage: Usage, vertex: bool) -> Value {
     };
     json!({
         "promptTokenCount": prompt,
-        count: audio_out_tokens,
-        "totalTokenCount": prompt + audio_out_tokens,
+        count: audio_out,
+        "totalTokenCount": prompt + audio_out,
         "promptTokensDetails": [
-            {"modality": "TEXT", "tokenCount": text_tokens},
-            {"modality": "AUDIO", "tokenCount": audio_in_tokens},
+            {"modality": "TEXT", "tokenCount": text},
+            {"modality": "AUDIO", "tokenCount": audio_in},
         ],
-        details: [{"modality": "AUDIO", "tokenCount": audio_out_tokens}],
+        details: [{"modality": "AUDIO", "tokenCount": audio_out}],
     })
 }
 
@@ -215,9 +215,9 @@ mod tests {
     #[test]
     fn usage_is_named_as_each_product_names_it() {
         let usage = Usage {
-            text_tokens: 10,
-            audio_in_tokens: 20,
-            audio_out_tokens: 5,
+            text: 10,
+            audio_in: 20,
+            audio_out: 5,
         };
         let dev = parsed(&turn_complete(Some(usage), true, false));
         assert_eq!(dev["usageMetadata"]["responseTokenCount"], 5);

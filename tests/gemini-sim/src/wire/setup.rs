@@ -8,6 +8,10 @@ use super::{Refusal, client::list};
 
 /// What a setup asked for, as far as the simulator acts on it.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each mirrors an independent field of the wire"
+)]
 pub(crate) struct Setup {
     pub(crate) model: String,
     pub(crate) profile: Profile,
