@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
 
-    /// A fault for every session, NAME[:ARGUMENT][@DELAY][/once|/connection]; may be given several times
+    /// A fault for every session, see below; may be given several times
     #[arg(long, value_name = "FAULT")]
     fault: Vec<PlannedFault>,
 
@@ -64,15 +64,16 @@ struct Arguments {
 }
 
 const HELP: &str = "\
-Faults:
-  go-away[:10s]            announce the end of the connection, then close with 1011 (@DELAY: this long after the setup)
+Faults, as NAME[:ARGUMENT][@DELAY][/once|/connection]; DELAY counts from the end of the setup, and a fault that changes
+behaviour lasts for the session, its first effect (/once) or its first connection (/connection):
+  go-away[:10s]            announce the end of the connection, then close with 1011
   drop                     cut the TCP connection
   stall:5s                 send nothing for a while
   slow-reader:5s           read nothing for a while
   half-open                neither read nor write any more, and never close
   garbage                  frames that mean nothing
   strays                   `interrupted` and `turnComplete` out of place
-  close:CODE[:REASON]      close with this code, after DELAY
+  close:CODE[:REASON]      close with this code
   close-at-setup:CODE[:REASON]  close instead of setupComplete
   silent-audio             replies are digital silence
   near-zero-audio          replies are noise of one bit
