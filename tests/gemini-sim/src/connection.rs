@@ -48,12 +48,8 @@ enum End {
 }
 
 /// Serves an upgraded connection until it ends.
-pub(crate) async fn serve<S>(
-    transport: S,
-    route: LiveRoute,
-    verdict: Result<(), Refusal>,
-    shared: Arc<Shared>,
-) where
+pub(crate) async fn serve<S>(transport: S, route: LiveRoute, verdict: Result<(), Refusal>, shared: Arc<Shared>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut link = Link::new(transport, shared.text_frames).await;
@@ -75,18 +71,11 @@ pub(crate) async fn serve<S>(
     };
     let entry = match &setup.handle {
         None => Ok(shared.hall.enter(&setup.model, &shared.world.ledger)),
-        Some(handle) => {
-            shared
-                .hall
-                .come_back(handle, &setup.model, &shared.world.ledger)
-                .await
-        }
+        Some(handle) => shared.hall.come_back(handle, &setup.model, &shared.world.ledger).await,
     };
     match entry {
         Ok(entry) => {
-            Session::new(link, reader, entry, setup, &route, shared)
-                .run(raw)
-                .await;
+            Session::new(link, reader, entry, setup, &route, shared).run(raw).await;
         }
         Err(refusal) => turn_away(&mut link, refusal, &shared).await,
     }
@@ -119,35 +108,21 @@ async fn first_message<S: AsyncRead + AsyncWrite + Unpin>(
         Some(ClientMessage::Setup(raw)) if parsed.messages.is_empty() => {
             Ok((Setup::read(&raw, &route.version, route.vertex)?, raw))
         }
-        _ => Err(Some(Refusal::new(
-            1007,
-            "The first message must be a setup.",
-        ))),
+        _ => Err(Some(Refusal::new(1007, "The first message must be a setup."))),
     }
 }
 
 /// Refuses a setup.
-async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(
-    link: &mut Link<S>,
-    refusal: Refusal,
-    shared: &Shared,
-) {
+async fn turn_away<S: AsyncRead + AsyncWrite + Unpin>(link: &mut Link<S>, refusal: Refusal, shared: &Shared) {
     log::info!("setup refused: {} {}", refusal.code, refusal.reason);
     let (code, reason) = (Some(refusal.code), refusal.reason.clone());
-    shared.world.ledger.refused(Closed {
-        by: ClosedBy::Simulator,
-        code,
-        reason,
-    });
+    shared.world.ledger.refused(Closed { by: ClosedBy::Simulator, code, reason });
     link.close(&refusal, CLOSE_PATIENCE).await;
 }
 
 /// What work on other threads brought.
 enum Done {
-    Recognised {
-        utterance: usize,
-        heard: Option<Recognised>,
-    },
+    Recognised { utterance: usize, heard: Option<Recognised> },
     Rendered(String),
 }
 
@@ -187,8 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         });
         let memory = std::mem::take(&mut entry.memory);
         let switches = std::mem::take(&mut entry.switches);
-        let conversation =
-            Conversation::new(Arc::clone(&shared.world), entry.session, setup, vertex);
+        let conversation = Conversation::new(Arc::clone(&shared.world), entry.session, setup, vertex);
         Self {
             link,
             reader,
@@ -207,28 +181,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     async fn run(mut self, setup: serde_json::Value) {
         let session = self.entry.session;
         log::info!("session {session}: connection {}", self.entry.connection);
-        self.shared
-            .world
-            .ledger
-            .note(session, |report| report.setups.push(setup));
+        self.shared.world.ledger.note(session, |report| report.setups.push(setup));
         let stop = self.shared.stop.clone();
         let end = tokio::select! {
             end = self.converse() => end,
             () = stop.cancelled() => End::Stopped,
         };
         let closed = closed(&end);
-        log::info!(
-            "session {session}: closed by {:?}, {:?} {}",
-            closed.by,
-            closed.code,
-            closed.reason
-        );
+        log::info!("session {session}: closed by {:?}, {:?} {}", closed.by, closed.code, closed.reason);
         // Before the farewell: by the time the client hears it, it may come back.
         let (memory, switches) = self.conversation.leave();
-        let own = self
-            .shared
-            .hall
-            .leave(session, self.entry.connection, memory, switches);
+        let own = self.shared.hall.leave(session, self.entry.connection, memory, switches);
         self.shared.world.ledger.note(session, |report| {
             report.open &= !own;
             report.closes.push(closed);
@@ -317,16 +280,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
         }
-        let id = self
-            .vertex
-            .then(|| format!("session-{}-{}", self.shared.world.nonce, self.entry.session));
-        self.link
-            .send_json(server::setup_complete(id.as_deref()))
-            .map_err(|error| End::Lost(error.to_string()))?;
+        let id = self.vertex.then(|| format!("session-{}-{}", self.shared.world.nonce, self.entry.session));
+        self.link.send_json(server::setup_complete(id.as_deref())).map_err(|error| End::Lost(error.to_string()))?;
         let now = Instant::now();
         for planned in std::mem::take(&mut self.entry.planned) {
-            self.conversation
-                .plan(now + planned.after, planned.injection);
+            self.conversation.plan(now + planned.after, planned.injection);
         }
         Ok(early)
     }
@@ -384,10 +342,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn pinged(&mut self, payload: Bytes) {
-        self.shared
-            .world
-            .ledger
-            .note(self.entry.session, |report| report.pings += 1);
+        self.shared.world.ledger.note(self.entry.session, |report| report.pings += 1);
         let late = self.conversation.switches().take(|fault| match fault {
             Fault::LatePong(delay) => Some(*delay),
             _ => None,
@@ -407,21 +362,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         while self.mute_until.is_none() {
             let end = match self.conversation.poll(now)? {
-                Output::Send(json) => self
-                    .link
-                    .send_json(json)
-                    .err()
-                    .map(|error| End::Lost(error.to_string())),
-                Output::Speech {
-                    message,
-                    offset,
-                    samples,
-                } => self.speech(message, offset, samples),
-                Output::Recognise {
-                    utterance,
-                    pcm,
-                    rate_hz,
-                } => {
+                Output::Send(json) => self.link.send_json(json).err().map(|error| End::Lost(error.to_string())),
+                Output::Speech { message, offset, samples } => self.speech(message, offset, samples),
+                Output::Recognise { utterance, pcm, rate_hz } => {
                     self.recognise(utterance, pcm, rate_hz);
                     None
                 }
@@ -455,13 +398,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let shared = Arc::clone(&self.shared);
         let session = self.entry.session;
         self.work.spawn_blocking(move || {
-            let heard = shared
-                .recogniser
-                .as_ref()
-                .and_then(|known| known.recognise(&resample(&pcm, rate_hz, 16_000)));
-            let words = heard
-                .as_ref()
-                .map_or("(unintelligible)", |heard| heard.text.as_str());
+            let heard = shared.recogniser.as_ref().and_then(|known| known.recognise(&resample(&pcm, rate_hz, 16_000)));
+            let words = heard.as_ref().map_or("(unintelligible)", |heard| heard.text.as_str());
             log::info!("session {session}: hears {words:?}");
             Done::Recognised { utterance, heard }
         });
@@ -488,47 +426,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.deaf_until.is_some() {
             // We will not see the client go, so it has to be able to come back regardless.
             let (memory, switches) = self.conversation.leave_open();
-            self.shared
-                .hall
-                .go_deaf(self.entry.session, self.entry.connection, memory, switches);
+            self.shared.hall.go_deaf(self.entry.session, self.entry.connection, memory, switches);
         }
     }
 
     fn end_pauses(&mut self, now: Instant) {
         self.mute_until.take_if(|until| *until <= now);
         if self.deaf_until.take_if(|until| *until <= now).is_some() {
-            self.shared
-                .hall
-                .hear_again(self.entry.session, self.entry.connection);
+            self.shared.hall.hear_again(self.entry.session, self.entry.connection);
         }
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        let conversation = self
-            .conversation
-            .wake_at()
-            .filter(|_| self.mute_until.is_none());
+        let conversation = self.conversation.wake_at().filter(|_| self.mute_until.is_none());
         let pong = self.pongs.front().map(|(at, _)| *at);
-        [conversation, pong, self.mute_until, self.deaf_until]
-            .into_iter()
-            .flatten()
-            .min()
+        [conversation, pong, self.mute_until, self.deaf_until].into_iter().flatten().min()
     }
 }
 
 fn closed(end: &End) -> Closed {
     let (by, code, reason) = match end {
-        End::ByClient(Some(frame)) => (
-            ClosedBy::Client,
-            Some(frame.code.into()),
-            frame.reason.to_string(),
-        ),
+        End::ByClient(Some(frame)) => (ClosedBy::Client, Some(frame.code.into()), frame.reason.to_string()),
         End::ByClient(None) => (ClosedBy::Client, None, String::new()),
-        End::Refused(refusal) => (
-            ClosedBy::Simulator,
-            Some(refusal.code),
-            refusal.reason.clone(),
-        ),
+        End::Refused(refusal) => (ClosedBy::Simulator, Some(refusal.code), refusal.reason.clone()),
         End::Stopped => (ClosedBy::Simulator, Some(1001), String::new()),
         End::Cut => (ClosedBy::Simulator, None, String::new()),
         End::Lost(why) => (ClosedBy::Lost, None, why.clone()),

@@ -4,9 +4,7 @@ use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::Bytes,
-    header::{
-        AUTHORIZATION, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE,
-    },
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
 };
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -44,24 +42,13 @@ impl Route {
                 _ => return None,
             };
             let known = ["v1", "v1beta", "v1alpha"].contains(&version);
-            return known.then(|| {
-                Self::Live(LiveRoute {
-                    version: version.to_owned(),
-                    vertex: false,
-                    constrained,
-                })
-            });
+            return known.then(|| Self::Live(LiveRoute { version: version.to_owned(), vertex: false, constrained }));
         }
         if let Some(rest) = path.strip_prefix("ws/google.cloud.aiplatform.") {
             let version = rest.strip_suffix(".LlmBidiService/BidiGenerateContent")?;
             let known = ["v1", "v1beta1"].contains(&version);
-            return known.then(|| {
-                Self::Live(LiveRoute {
-                    version: version.to_owned(),
-                    vertex: true,
-                    constrained: false,
-                })
-            });
+            return known
+                .then(|| Self::Live(LiveRoute { version: version.to_owned(), vertex: true, constrained: false }));
         }
         match path.split_once('/')? {
             ("v1" | "v1beta" | "v1alpha", "models") => Some(Self::Models),
@@ -83,17 +70,13 @@ impl Credentials {
     pub(crate) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let query = uri.query().unwrap_or_default().as_bytes();
         let in_query = |name: &str| {
-            form_urlencoded::parse(query)
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
         };
         let in_header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = |scheme: &str| {
             let value = in_header(AUTHORIZATION.as_str())?;
             let (given, credential) = value.split_once(' ')?;
-            given
-                .eq_ignore_ascii_case(scheme)
-                .then(|| credential.trim().to_owned())
+            given.eq_ignore_ascii_case(scheme).then(|| credential.trim().to_owned())
         };
         Self {
             key: in_query("key").or_else(|| in_header("x-goog-api-key").map(str::to_owned)),
@@ -103,22 +86,13 @@ impl Credentials {
     }
 
     /// Whether they open a Live session. Even a wrong key is only refused after the upgrade, with a close frame.
-    pub(crate) fn check(
-        &self,
-        route: &LiveRoute,
-        api_key: Option<&str>,
-        tokens: &[String],
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, route: &LiveRoute, api_key: Option<&str>, tokens: &[String]) -> Result<(), Refusal> {
         let Some(api_key) = api_key else {
             return Ok(());
         };
         if let Some(token) = &self.token {
             let known = tokens.contains(token);
-            return if known && !route.vertex {
-                Ok(())
-            } else {
-                Err(bad_token())
-            };
+            return if known && !route.vertex { Ok(()) } else { Err(bad_token()) };
         }
         if route.constrained {
             return Err(bad_token());
@@ -126,10 +100,7 @@ impl Credentials {
         if self.key.as_deref() == Some(api_key) || (route.vertex && self.bearer.is_some()) {
             return Ok(());
         }
-        Err(Refusal::new(
-            1007,
-            "API key not valid. Please pass a valid API key.",
-        ))
+        Err(Refusal::new(1007, "API key not valid. Please pass a valid API key."))
     }
 
     fn opens_rest(&self, api_key: Option<&str>) -> bool {
@@ -138,10 +109,7 @@ impl Credentials {
 }
 
 fn bad_token() -> Refusal {
-    Refusal::new(
-        1007,
-        "Auth token is missing or malformed. Please pass it in the access_token query parameter.",
-    )
+    Refusal::new(1007, "Auth token is missing or malformed. Please pass it in the access_token query parameter.")
 }
 
 /// The answer to a WebSocket upgrade; `None` when the request is none.
@@ -153,20 +121,14 @@ pub(crate) fn upgrade<B>(request: &Request<B>) -> Option<Response<Full<Bytes>>> 
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.to_ascii_lowercase().contains(word))
     };
-    let key = headers
-        .get(SEC_WEBSOCKET_KEY)
-        .filter(|_| says(UPGRADE, "websocket") && says(CONNECTION, "upgrade"));
+    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|_| says(UPGRADE, "websocket") && says(CONNECTION, "upgrade"));
     let key = key?;
     let response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
         .header(SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes()));
-    Some(
-        response
-            .body(Full::default())
-            .expect("the headers are well formed"),
-    )
+    Some(response.body(Full::default()).expect("the headers are well formed"))
 }
 
 /// The answer to a REST call, and the token it made, if any.
@@ -178,11 +140,7 @@ pub(crate) fn rest(
     new_token: impl FnOnce() -> String,
 ) -> Response<Full<Bytes>> {
     if !credentials.opens_rest(api_key) {
-        return error(
-            StatusCode::BAD_REQUEST,
-            "INVALID_ARGUMENT",
-            "API key not valid. Please pass a valid API key.",
-        );
+        return error(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.");
     }
     match (route, method) {
         (Route::Models, &Method::GET) => answer(StatusCode::OK, &models()),
@@ -197,19 +155,12 @@ fn models() -> Value {
 }
 
 pub(crate) fn not_found() -> Response<Full<Bytes>> {
-    error(
-        StatusCode::NOT_FOUND,
-        "NOT_FOUND",
-        "Requested entity was not found.",
-    )
+    error(StatusCode::NOT_FOUND, "NOT_FOUND", "Requested entity was not found.")
 }
 
 /// An error as Google's REST services write it.
 pub(crate) fn error(status: StatusCode, word: &str, message: &str) -> Response<Full<Bytes>> {
-    answer(
-        status,
-        &json!({"error": {"code": status.as_u16(), "message": message, "status": word}}),
-    )
+    answer(status, &json!({"error": {"code": status.as_u16(), "message": message, "status": word}}))
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Full<Bytes>> {
@@ -235,23 +186,13 @@ mod tests {
     fn the_services_paths_are_served() {
         let dev = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
         for slashes in ["/", "//"] {
-            assert_eq!(
-                live(&format!("{slashes}{dev}")),
-                Some(("v1beta".into(), false, false))
-            );
-            assert_eq!(
-                live(&format!("{slashes}{dev}Constrained")),
-                Some(("v1beta".into(), false, true))
-            );
+            assert_eq!(live(&format!("{slashes}{dev}")), Some(("v1beta".into(), false, false)));
+            assert_eq!(live(&format!("{slashes}{dev}Constrained")), Some(("v1beta".into(), false, true)));
         }
         let vertex = "/ws/google.cloud.aiplatform.v1beta1.LlmBidiService/BidiGenerateContent";
         assert_eq!(live(vertex), Some(("v1beta1".into(), true, false)));
-        for wrong in [
-            "/",
-            "/ws",
-            "/ws/google.ai.generativelanguage.v2.GenerativeService.BidiGenerateContent",
-            "/media",
-        ] {
+        for wrong in ["/", "/ws", "/ws/google.ai.generativelanguage.v2.GenerativeService.BidiGenerateContent", "/media"]
+        {
             assert_eq!(Route::of(wrong), None, "{wrong}");
         }
     }
@@ -265,41 +206,19 @@ mod tests {
             }
             Credentials::of(&uri.parse().unwrap(), &headers)
         };
-        let route = |constrained| LiveRoute {
-            version: "v1beta".into(),
-            vertex: false,
-            constrained,
-        };
+        let route = |constrained| LiveRoute { version: "v1beta".into(), vertex: false, constrained };
         let tokens = ["auth_tokens/abc".to_owned()];
         let opens = |credentials: Credentials, constrained| {
-            credentials
-                .check(&route(constrained), Some("secret"), &tokens)
-                .is_ok()
+            credentials.check(&route(constrained), Some("secret"), &tokens).is_ok()
         };
         assert!(opens(present("/?key=secret", None), false));
-        assert!(opens(
-            present("/", Some(("x-goog-api-key", "secret"))),
-            false
-        ));
-        assert!(opens(
-            present("/?access_token=auth_tokens%2Fabc", None),
-            true
-        ));
-        assert!(opens(
-            present("/", Some(("authorization", "Token auth_tokens/abc"))),
-            true
-        ));
+        assert!(opens(present("/", Some(("x-goog-api-key", "secret"))), false));
+        assert!(opens(present("/?access_token=auth_tokens%2Fabc", None), true));
+        assert!(opens(present("/", Some(("authorization", "Token auth_tokens/abc"))), true));
         assert!(!opens(present("/?key=wrong", None), false));
         assert!(!opens(present("/?key=secret", None), true));
-        assert!(!opens(
-            present("/?access_token=auth_tokens/xyz", None),
-            true
-        ));
+        assert!(!opens(present("/?access_token=auth_tokens/xyz", None), true));
         assert!(!opens(present("/", None), false));
-        assert!(
-            Credentials::default()
-                .check(&route(false), None, &[])
-                .is_ok()
-        );
+        assert!(Credentials::default().check(&route(false), None, &[]).is_ok());
     }
 }

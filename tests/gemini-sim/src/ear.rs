@@ -45,11 +45,7 @@ const PREFIX_MS: u32 = 120;
 impl EarSettings {
     pub(crate) fn new(setup: &Setup, rate_hz: u32, threshold_dbfs: f32, keep: bool) -> Self {
         let insensitive = if setup.start_is_insensitive { 8.0 } else { 0.0 };
-        let patience = if setup.end_is_insensitive {
-            SILENCE_MS + 400
-        } else {
-            SILENCE_MS
-        };
+        let patience = if setup.end_is_insensitive { SILENCE_MS + 400 } else { SILENCE_MS };
         Self {
             rate_hz,
             threshold_dbfs: threshold_dbfs + insensitive,
@@ -157,10 +153,7 @@ impl Ear {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(self.window - self.window_filled));
             self.keep(now);
-            self.window_energy += now
-                .iter()
-                .map(|&sample| i64::from(sample).pow(2))
-                .sum::<i64>();
+            self.window_energy += now.iter().map(|&sample| i64::from(sample).pow(2)).sum::<i64>();
             self.window_filled += now.len();
             self.clock += now.len() as u64;
             rest = later;
@@ -178,10 +171,7 @@ impl Ear {
             return false;
         }
         self.recent.clear();
-        self.phase = Phase::Speech {
-            onset: self.clock,
-            last_loud: self.clock,
-        };
+        self.phase = Phase::Speech { onset: self.clock, last_loud: self.clock };
         true
     }
 
@@ -191,11 +181,7 @@ impl Ear {
             self.phase = Phase::Silence;
             return None;
         };
-        let end = if self.settings.manual {
-            self.clock
-        } else {
-            last_loud
-        };
+        let end = if self.settings.manual { self.clock } else { last_loud };
         self.phase = Phase::Silence;
         Some(self.spoken(onset..end))
     }
@@ -206,25 +192,14 @@ impl Ear {
         match &mut self.phase {
             Phase::Silence if loud => {
                 let onset = now - self.window as u64;
-                self.phase = Phase::Perhaps {
-                    onset,
-                    loud_windows: 1,
-                    last_loud: now,
-                };
+                self.phase = Phase::Perhaps { onset, loud_windows: 1, last_loud: now };
                 None
             }
-            Phase::Perhaps {
-                onset,
-                loud_windows,
-                last_loud,
-            } if loud => {
+            Phase::Perhaps { onset, loud_windows, last_loud } if loud => {
                 (*loud_windows, *last_loud) = (*loud_windows + 1, now);
                 let onset = *onset;
                 (*loud_windows * WINDOW_MS >= self.settings.prefix_ms as usize).then(|| {
-                    self.phase = Phase::Speech {
-                        onset,
-                        last_loud: now,
-                    };
+                    self.phase = Phase::Speech { onset, last_loud: now };
                     Sound::Began { onset }
                 })
             }
@@ -236,9 +211,7 @@ impl Ear {
                 *last_loud = now;
                 None
             }
-            Phase::Speech { last_loud, .. }
-                if now - *last_loud >= samples(self.settings.silence_ms as usize) =>
-            {
+            Phase::Speech { last_loud, .. } if now - *last_loud >= samples(self.settings.silence_ms as usize) => {
                 self.end().map(Sound::Ended)
             }
             Phase::Silence | Phase::Perhaps { .. } | Phase::Speech { .. } => None,
@@ -252,11 +225,7 @@ impl Ear {
         self.recent.extend_from_slice(pcm);
         let rate = self.settings.rate_hz as usize;
         // While nobody speaks, only what may turn out to be a beginning is of use.
-        let wanted = if self.is_speech() {
-            rate * LONGEST_S
-        } else {
-            rate
-        };
+        let wanted = if self.is_speech() { rate * LONGEST_S } else { rate };
         if self.recent.len() > 2 * wanted {
             self.recent.drain(..self.recent.len() - wanted);
         }
@@ -281,26 +250,15 @@ mod tests {
     const RATE: u32 = 16_000;
 
     fn ear(prefix_ms: u32, silence_ms: u32, manual: bool) -> Ear {
-        Ear::new(EarSettings {
-            rate_hz: RATE,
-            threshold_dbfs: -45.0,
-            prefix_ms,
-            silence_ms,
-            manual,
-            keep: true,
-        })
+        Ear::new(EarSettings { rate_hz: RATE, threshold_dbfs: -45.0, prefix_ms, silence_ms, manual, keep: true })
     }
 
     fn loud(ms: usize) -> Vec<i16> {
-        (0..ms * 16)
-            .map(|n| if n % 40 < 20 { 3_000 } else { -3_000 })
-            .collect()
+        (0..ms * 16).map(|n| if n % 40 < 20 { 3_000 } else { -3_000 }).collect()
     }
 
     fn quiet(ms: usize) -> Vec<i16> {
-        (0..ms * 16)
-            .map(|n| if n % 2 == 0 { 20 } else { -20 })
-            .collect()
+        (0..ms * 16).map(|n| if n % 2 == 0 { 20 } else { -20 }).collect()
     }
 
     /// Feeds in pieces of an odd size: decisions must not depend on how audio is cut.
@@ -318,9 +276,7 @@ mod tests {
         let pcm = [quiet(500), loud(700), quiet(599)].concat();
         assert_eq!(hear(&mut ear, &pcm), [Sound::Began { onset: 8_000 }]);
         let ended = hear(&mut ear, &quiet(10));
-        let [Sound::Ended(spoken)] = ended.as_slice() else {
-            panic!("{ended:?}")
-        };
+        let [Sound::Ended(spoken)] = ended.as_slice() else { panic!("{ended:?}") };
         assert_eq!(spoken.place, 8_000..19_200);
         assert_eq!(spoken.pcm.len(), (200 + 700 + 200) * 16);
     }
@@ -328,13 +284,7 @@ mod tests {
     #[test]
     fn noise_shorter_than_the_prefix_is_nothing() {
         let mut ear = ear(300, 600, false);
-        assert_eq!(
-            hear(
-                &mut ear,
-                &[loud(100), quiet(1_000), loud(250), quiet(1_000)].concat()
-            ),
-            []
-        );
+        assert_eq!(hear(&mut ear, &[loud(100), quiet(1_000), loud(250), quiet(1_000)].concat()), []);
     }
 
     #[test]
@@ -349,10 +299,7 @@ mod tests {
         for (silence, ends) in [(300, 2), (600, 1)] {
             let mut ear = ear(100, silence, false);
             let pcm = [loud(500), quiet(400), loud(500), quiet(700)].concat();
-            let ended = hear(&mut ear, &pcm)
-                .into_iter()
-                .filter(|sound| matches!(sound, Sound::Ended(_)))
-                .count();
+            let ended = hear(&mut ear, &pcm).into_iter().filter(|sound| matches!(sound, Sound::Ended(_))).count();
             assert_eq!(ended, ends, "{silence} ms");
         }
     }

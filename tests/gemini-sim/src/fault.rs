@@ -127,7 +127,11 @@ pub enum Target {
 }
 
 /// A fault that happens by plan to each new session, on its first connection only.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// In a scenario file and on the command line it is written `NAME[:ARGUMENT][@DELAY][/once|/connection]`, for example
+/// `go-away:10s@30s` or `no-reply/once`.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct PlannedFault {
     /// What happens.
     pub injection: Injection,
@@ -137,10 +141,7 @@ pub struct PlannedFault {
 
 impl From<Fault> for Injection {
     fn from(fault: Fault) -> Self {
-        Self {
-            fault,
-            lasts: Lasts::default(),
-        }
+        Self { fault, lasts: Lasts::default() }
     }
 }
 
@@ -168,10 +169,7 @@ impl Fault {
 
     /// Whether it acts before there is a session.
     pub(crate) fn is_at_the_door(&self) -> bool {
-        matches!(
-            self,
-            Self::RefuseConnect(_) | Self::RefuseHandle | Self::CloseAtSetup { .. }
-        )
+        matches!(self, Self::RefuseConnect(_) | Self::RefuseHandle | Self::CloseAtSetup { .. })
     }
 }
 
@@ -190,11 +188,8 @@ impl Switches {
 
     /// What `pick` finds among the faults in force; one that lasts once is used up by it.
     pub(crate) fn take<T>(&mut self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
-        let (index, found) = self
-            .0
-            .iter()
-            .enumerate()
-            .find_map(|(index, injection)| Some((index, pick(&injection.fault)?)))?;
+        let (index, found) =
+            self.0.iter().enumerate().find_map(|(index, injection)| Some((index, pick(&injection.fault)?)))?;
         if self.0[index].lasts == Lasts::Once {
             self.0.remove(index);
         }
@@ -213,8 +208,7 @@ impl Switches {
 
     /// Forgets what a reconnect heals.
     pub(crate) fn reconnected(&mut self) {
-        self.0
-            .retain(|injection| injection.lasts != Lasts::Connection);
+        self.0.retain(|injection| injection.lasts != Lasts::Connection);
     }
 }
 
@@ -264,11 +258,7 @@ pub enum FaultError {
 }
 
 fn names() -> String {
-    FAULT_NAMES
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    FAULT_NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 /// `NAME[:ARGUMENT][@DELAY][/once|/connection]`, for example `go-away:10s@30s`, `no-reply/once`.
@@ -282,23 +272,22 @@ impl FromStr for PlannedFault {
             _ => (text, Lasts::Session),
         };
         let (rest, after) = match rest.rsplit_once('@') {
-            Some((rest, moment)) => (
-                rest,
-                seconds(moment).ok_or_else(|| FaultError::Moment(moment.to_owned()))?,
-            ),
+            Some((rest, moment)) => (rest, seconds(moment).ok_or_else(|| FaultError::Moment(moment.to_owned()))?),
             None => (rest, Duration::ZERO),
         };
         let (name, argument) = rest.split_once(':').unwrap_or((rest, ""));
         let known = FAULT_NAMES.iter().find(|(known, _)| *known == name);
         let (_, example) = known.ok_or_else(|| FaultError::Unknown(name.to_owned()))?;
-        let fault = fault(name, argument).ok_or_else(|| FaultError::Argument {
-            given: rest.to_owned(),
-            example,
-        })?;
-        Ok(Self {
-            injection: fault.lasting(lasts),
-            after,
-        })
+        let fault = fault(name, argument).ok_or_else(|| FaultError::Argument { given: rest.to_owned(), example })?;
+        Ok(Self { injection: fault.lasting(lasts), after })
+    }
+}
+
+impl TryFrom<String> for PlannedFault {
+    type Error = FaultError;
+
+    fn try_from(text: String) -> Result<Self, FaultError> {
+        text.parse()
     }
 }
 
@@ -306,23 +295,13 @@ impl FromStr for PlannedFault {
 fn fault(name: &str, argument: &str) -> Option<Fault> {
     let code_and_reason = || {
         let (code, reason) = argument.split_once(':').unwrap_or((argument, ""));
-        let code = code
-            .parse()
-            .ok()
-            .filter(|code| (1000..5000).contains(code))?;
+        let code = code.parse().ok().filter(|code| (1000..5000).contains(code))?;
         Some((code, reason.to_owned()))
     };
     let simple = match name {
         "go-away" => {
-            let time_left = if argument.is_empty() {
-                None
-            } else {
-                Some(seconds(argument)?)
-            };
-            return Some(Fault::GoAway {
-                time_left,
-                then: Ending::Deadline,
-            });
+            let time_left = if argument.is_empty() { None } else { Some(seconds(argument)?) };
+            return Some(Fault::GoAway { time_left, then: Ending::Deadline });
         }
         "stall" => return seconds(argument).map(Fault::Stall),
         "slow-reader" => return seconds(argument).map(Fault::SlowReader),
@@ -332,11 +311,7 @@ fn fault(name: &str, argument: &str) -> Option<Fault> {
             return code_and_reason().map(|(code, reason)| Fault::CloseAtSetup { code, reason });
         }
         "refuse-connect" => {
-            return argument
-                .parse()
-                .ok()
-                .filter(|status| (400..600).contains(status))
-                .map(Fault::RefuseConnect);
+            return argument.parse().ok().filter(|status| (400..600).contains(status)).map(Fault::RefuseConnect);
         }
         "drop" => Fault::Drop,
         "half-open" => Fault::HalfOpen,
@@ -382,35 +357,16 @@ mod tests {
         for (name, example) in FAULT_NAMES {
             let planned: PlannedFault = example.parse().unwrap();
             assert!(example.starts_with(name));
-            assert_eq!(
-                (planned.after, planned.injection.lasts),
-                (Duration::ZERO, Lasts::Session)
-            );
+            assert_eq!((planned.after, planned.injection.lasts), (Duration::ZERO, Lasts::Session));
         }
     }
 
     #[test]
     fn moment_and_duration_are_understood() {
         let planned: PlannedFault = "go-away:1.5s@300ms".parse().unwrap();
-        let fault = Fault::GoAway {
-            time_left: Some(Duration::from_millis(1_500)),
-            then: Ending::Deadline,
-        };
-        assert_eq!(
-            planned,
-            PlannedFault {
-                injection: fault.into(),
-                after: Duration::from_millis(300)
-            }
-        );
-        assert_eq!(
-            "no-reply/once"
-                .parse::<PlannedFault>()
-                .unwrap()
-                .injection
-                .lasts,
-            Lasts::Once
-        );
+        let fault = Fault::GoAway { time_left: Some(Duration::from_millis(1_500)), then: Ending::Deadline };
+        assert_eq!(planned, PlannedFault { injection: fault.into(), after: Duration::from_millis(300) });
+        assert_eq!("no-reply/once".parse::<PlannedFault>().unwrap().injection.lasts, Lasts::Once);
         assert_eq!(protobuf_seconds(Duration::from_millis(1_500)), "1.5s");
         assert_eq!(protobuf_seconds(Duration::from_secs(50)), "50s");
     }

@@ -75,28 +75,11 @@ pub(crate) struct Entry {
 impl Hall {
     pub(crate) fn new(faults: &[PlannedFault]) -> Self {
         let mut standing = Switches::default();
-        let at_once = |planned: &&PlannedFault| {
-            !planned.injection.fault.is_event() && planned.after.is_zero()
-        };
-        faults
-            .iter()
-            .filter(at_once)
-            .for_each(|planned| standing.add(planned.injection.clone()));
-        let planned = faults
-            .iter()
-            .filter(|planned| !at_once(planned))
-            .cloned()
-            .collect();
-        let state = State {
-            places: Vec::new(),
-            standing,
-            planned,
-            newest: None,
-        };
-        Self {
-            state: Mutex::new(state),
-            left: Notify::new(),
-        }
+        let at_once = |planned: &&PlannedFault| !planned.injection.fault.is_event() && planned.after.is_zero();
+        faults.iter().filter(at_once).for_each(|planned| standing.add(planned.injection.clone()));
+        let planned = faults.iter().filter(|planned| !at_once(planned)).cloned().collect();
+        let state = State { places: Vec::new(), standing, planned, newest: None };
+        Self { state: Mutex::new(state), left: Notify::new() }
     }
 
     /// A fault of the door: of the upgrade or the setup, before a session is known.
@@ -131,32 +114,17 @@ impl Hall {
             orders: Some(sender),
         });
         state.newest = Some(session);
-        Entry {
-            session,
-            connection: 1,
-            memory: Memory::default(),
-            switches,
-            planned,
-            orders,
-        }
+        Entry { session, connection: 1, memory: Memory::default(), switches, planned, orders }
     }
 
     /// A session that comes back with `handle`, or how the service refuses.
-    pub(crate) async fn come_back(
-        &self,
-        handle: &str,
-        model: &str,
-        ledger: &Ledger,
-    ) -> Result<Entry, Refusal> {
+    pub(crate) async fn come_back(&self, handle: &str, model: &str, ledger: &Ledger) -> Result<Entry, Refusal> {
         let owner = ledger.find(|report| report.handles.iter().any(|known| known == handle));
         let refuses = |fault: &Fault| (*fault == Fault::RefuseHandle).then_some(());
         let Some(session) = owner.filter(|_| self.at_the_door(refuses).is_none()) else {
             return Err(Refusal::new(1008, "BidiGenerateContent session not found"));
         };
-        if let Some(refusal) = self.lock().places[session]
-            .at_the_door
-            .take(refusal_at_setup)
-        {
+        if let Some(refusal) = self.lock().places[session].at_the_door.take(refusal_at_setup) {
             return Err(refusal);
         }
         if self.lock().places[session].model != model {
@@ -198,24 +166,12 @@ impl Hall {
     }
 
     /// A connection is over; its session may come back from now on. Whether it still was the session's own.
-    pub(crate) fn leave(
-        &self,
-        session: usize,
-        connection: u32,
-        memory: Memory,
-        switches: Switches,
-    ) -> bool {
+    pub(crate) fn leave(&self, session: usize, connection: u32, memory: Memory, switches: Switches) -> bool {
         self.set(session, connection, Presence::Away, memory, switches)
     }
 
     /// A connection reads no more; its session may come back although the socket is open.
-    pub(crate) fn go_deaf(
-        &self,
-        session: usize,
-        connection: u32,
-        memory: Memory,
-        switches: Switches,
-    ) {
+    pub(crate) fn go_deaf(&self, session: usize, connection: u32, memory: Memory, switches: Switches) {
         self.set(session, connection, Presence::Deaf, memory, switches);
     }
 
@@ -230,14 +186,7 @@ impl Hall {
         own
     }
 
-    fn set(
-        &self,
-        session: usize,
-        connection: u32,
-        presence: Presence,
-        memory: Memory,
-        switches: Switches,
-    ) -> bool {
+    fn set(&self, session: usize, connection: u32, presence: Presence, memory: Memory, switches: Switches) -> bool {
         let mut state = self.lock();
         let place = &mut state.places[session];
         if place.connection != connection {
@@ -257,13 +206,10 @@ impl Hall {
         let mut state = self.lock();
         let door = injection.fault.is_at_the_door();
         // Nobody knows yet whose connection is refused before its setup.
-        let everybody = matches!(target, Target::Each | Target::Future)
-            || matches!(injection.fault, Fault::RefuseConnect(_));
+        let everybody =
+            matches!(target, Target::Each | Target::Future) || matches!(injection.fault, Fault::RefuseConnect(_));
         if everybody && injection.fault.is_event() {
-            state.planned.push(PlannedFault {
-                injection: injection.clone(),
-                after: Duration::ZERO,
-            });
+            state.planned.push(PlannedFault { injection: injection.clone(), after: Duration::ZERO });
         } else if everybody {
             state.standing.add(injection.clone());
         }
@@ -275,14 +221,8 @@ impl Hall {
             Target::Each => !door,
             Target::Future => false,
         };
-        let meant = state
-            .places
-            .iter_mut()
-            .enumerate()
-            .filter(|(session, _)| is_meant(*session));
-        meant
-            .filter_map(|(_, place)| place.inject(injection).then_some(()))
-            .count()
+        let meant = state.places.iter_mut().enumerate().filter(|(session, _)| is_meant(*session));
+        meant.filter_map(|(_, place)| place.inject(injection).then_some(())).count()
     }
 
     /// All is well again, everywhere, except for what has happened already.
@@ -316,9 +256,7 @@ impl Place {
             return true;
         }
         let order = Order::Inject(injection.clone());
-        self.orders
-            .as_ref()
-            .is_some_and(|orders| orders.send(order).is_ok())
+        self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok())
     }
 }
 

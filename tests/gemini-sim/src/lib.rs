@@ -44,9 +44,7 @@ mod speech;
 mod wire;
 
 pub use fault::{Ending, Fault, FaultError, Injection, Lasts, PlannedFault, Target};
-pub use report::{
-    Closed, ClosedBy, Reply, SessionReport, TextReceived, TextSource, ToolCall, Utterance,
-};
+pub use report::{Closed, ClosedBy, Reply, SessionReport, TextReceived, TextSource, ToolCall, Utterance};
 pub use scenario::{CallTime, Exchange, Scenario, ScenarioError, ScriptedCall, VoiceChoice};
 pub use server::{GeminiSim, WaitError};
 pub use settings::{OnAudio, OnSentAudio, Settings, Timing};

@@ -40,16 +40,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Takes over a transport after its HTTP upgrade.
     pub(crate) async fn new(transport: S, text_frames: bool) -> Self {
         let (gate, withheld) = PongGate::new(transport);
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(LARGEST))
-            .max_frame_size(Some(LARGEST));
+        let config = WebSocketConfig::default().max_message_size(Some(LARGEST)).max_frame_size(Some(LARGEST));
         let socket = WebSocketStream::from_raw_socket(gate, Role::Server, Some(config)).await;
-        Self {
-            socket,
-            withheld,
-            is_flushed: true,
-            text_frames,
-        }
+        Self { socket, withheld, is_flushed: true, text_frames }
     }
 
     /// Leaves the next ping without the answer that the library would give at once.
@@ -72,11 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Writes what is queued, if it may, and waits for the next message, if it may.
-    pub(crate) async fn next(
-        &mut self,
-        read: bool,
-        write: bool,
-    ) -> Option<Result<Message, WsError>> {
+    pub(crate) async fn next(&mut self, read: bool, write: bool) -> Option<Result<Message, WsError>> {
         poll_fn(|cx| {
             if write
                 && !self.is_flushed
@@ -87,21 +76,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                     return Poll::Ready(Some(Err(error)));
                 }
             }
-            if read {
-                self.socket.poll_next_unpin(cx)
-            } else {
-                Poll::Pending
-            }
+            if read { self.socket.poll_next_unpin(cx) } else { Poll::Pending }
         })
         .await
     }
 
     /// Says goodbye and waits a little for the answer.
     pub(crate) async fn close(&mut self, refusal: &Refusal, patience: Duration) {
-        let frame = CloseFrame {
-            code: refusal.code.into(),
-            reason: refusal.cut_reason().into(),
-        };
+        let frame = CloseFrame { code: refusal.code.into(), reason: refusal.cut_reason().into() };
         if self.send(Message::Close(Some(frame))).is_ok() {
             self.finish(patience).await;
         }

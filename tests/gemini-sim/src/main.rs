@@ -34,12 +34,7 @@ struct Arguments {
     fault: Vec<PlannedFault>,
 
     /// The key that clients have to present; without it, any will do
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "GEMINI_SIM_API_KEY",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "KEY", env = "GEMINI_SIM_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
 
     /// From a prompt to the first audio of the answer, in milliseconds
@@ -134,17 +129,9 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let sim = GeminiSim::start(settings).await.context("cannot start")?;
     let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "{}\n{}\nCA {}",
-        sim.ws_base(),
-        sim.wss_base(),
-        sim.ca_path().display()
-    )?;
+    writeln!(out, "{}\n{}\nCA {}", sim.ws_base(), sim.wss_base(), sim.ca_path().display())?;
     out.flush()?;
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot wait for Ctrl-C")?;
+    tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
     sim.stop().await;
     Ok(())
 }

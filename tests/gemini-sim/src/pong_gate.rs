@@ -26,9 +26,7 @@ impl Withheld {
 
     fn take(&self) -> bool {
         let one_less = |count: u32| count.checked_sub(1);
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
     }
 }
 
@@ -85,9 +83,7 @@ impl<S> PongGate<S> {
 /// Length of the payload, once the header is all there.
 fn payload_length(header: &[u8]) -> Option<u64> {
     match header.get(1)? & 0x7f {
-        126 => Some(u64::from(u16::from_be_bytes(
-            header.get(2..4)?.try_into().ok()?,
-        ))),
+        126 => Some(u64::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?))),
         127 => Some(u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)),
         short => Some(u64::from(short)),
     }
@@ -107,11 +103,7 @@ impl<S: AsyncWrite + Unpin> PongGate<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for PongGate<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let gate = self.get_mut();
         ready!(gate.poll_owed(cx))?;
         if bytes.is_empty() {
@@ -120,14 +112,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PongGate<S> {
         if gate.frame_left == 0 {
             return Poll::Ready(Ok(gate.take_header(bytes)));
         }
-        let within = bytes
-            .len()
-            .min(usize::try_from(gate.frame_left).unwrap_or(usize::MAX));
-        let written = if gate.is_dropping {
-            within
-        } else {
-            ready!(Pin::new(&mut gate.inner).poll_write(cx, &bytes[..within]))?
-        };
+        let within = bytes.len().min(usize::try_from(gate.frame_left).unwrap_or(usize::MAX));
+        let written =
+            if gate.is_dropping { within } else { ready!(Pin::new(&mut gate.inner).poll_write(cx, &bytes[..within]))? };
         gate.frame_left -= written as u64;
         Poll::Ready(Ok(written))
     }
@@ -146,11 +133,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PongGate<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for PongGate<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().inner).poll_read(cx, buf)
     }
 }

@@ -160,10 +160,7 @@ impl Ledger {
     pub(crate) fn open(&self) -> usize {
         let mut reports = self.lock();
         let id = reports.len();
-        reports.push(SessionReport {
-            id,
-            ..SessionReport::default()
-        });
+        reports.push(SessionReport { id, ..SessionReport::default() });
         id
     }
 
@@ -176,26 +173,17 @@ impl Ledger {
 
     /// The session whose report is like this.
     pub(crate) fn find(&self, is_it: impl Fn(&SessionReport) -> bool) -> Option<usize> {
-        self.lock()
-            .iter()
-            .find(|report| is_it(report))
-            .map(|report| report.id)
+        self.lock().iter().find(|report| is_it(report)).map(|report| report.id)
     }
 
     /// Notes a setup that was refused.
     pub(crate) fn refused(&self, closed: Closed) {
-        self.refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(closed);
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push(closed);
         self.changed.notify_waiters();
     }
 
     pub(crate) fn refusals(&self) -> Vec<Closed> {
-        self.refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn snapshot(&self) -> Vec<SessionReport> {

@@ -6,6 +6,8 @@ use frontdesk_voice::Voice;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::fault::PlannedFault;
+
 /// A conversation as a script. Read from TOML, or built from [`Scenario::default`], a small clinic's front desk.
 ///
 /// A caller's line is recognised by its sound, so it has to be spoken by espeak-ng with the caller's voice
@@ -23,6 +25,8 @@ pub struct Scenario {
     pub on_text: String,
     /// Answer to `clientContent` that has turns and ends with `turnComplete`: a summary after a lost session.
     pub on_content: String,
+    /// What goes wrong in each session, beside [`crate::Settings::faults`].
+    pub faults: Vec<PlannedFault>,
     /// Who speaks as the receptionist.
     pub voice: VoiceChoice,
     /// Who speaks as the caller, for recognition.
@@ -122,14 +126,8 @@ impl Scenario {
     /// Reads a TOML file. What it leaves out is as in the default clinic, except the exchanges, if it has any.
     pub fn from_file(path: &Path) -> Result<Self, ScenarioError> {
         let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: name.clone(),
-            source,
-        })?;
-        toml::from_str(&text).map_err(|source| ScenarioError::Parse {
-            path: name,
-            source: Box::new(source),
-        })
+        let text = fs::read_to_string(path).map_err(|source| ScenarioError::Read { path: name.clone(), source })?;
+        toml::from_str(&text).map_err(|source| ScenarioError::Parse { path: name, source: Box::new(source) })
     }
 
     /// The voice that the caller's lines have to be spoken with.
@@ -146,38 +144,23 @@ impl Scenario {
     pub(crate) fn lines(&self) -> impl Iterator<Item = &str> {
         let exchanges = self.exchanges.iter().flat_map(|exchange| {
             let fillers = exchange.calls().filter_map(|call| call.filler.as_deref());
-            [
-                Some(exchange.reply.as_str()),
-                exchange.reply_on_error.as_deref(),
-            ]
-            .into_iter()
-            .flatten()
-            .chain(fillers)
+            [Some(exchange.reply.as_str()), exchange.reply_on_error.as_deref()].into_iter().flatten().chain(fillers)
         });
-        [
-            &self.greeting,
-            &self.fallback,
-            &self.on_text,
-            &self.on_content,
-        ]
-        .into_iter()
-        .map(String::as_str)
-        .chain(exchanges)
-        .filter(|line| !line.is_empty() && !line.contains('{'))
+        [&self.greeting, &self.fallback, &self.on_text, &self.on_content]
+            .into_iter()
+            .map(String::as_str)
+            .chain(exchanges)
+            .filter(|line| !line.is_empty() && !line.contains('{'))
     }
 
     /// The exchange whose caller says `text`, whatever the punctuation.
     pub(crate) fn exchange_for(&self, text: &str) -> Option<usize> {
         let plain = |text: &str| -> String {
-            let words = text
-                .split(|letter: char| !letter.is_alphanumeric())
-                .filter(|word| !word.is_empty());
+            let words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
             words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
         };
         let text = plain(text);
-        self.exchanges
-            .iter()
-            .position(|exchange| !text.is_empty() && plain(&exchange.caller) == text)
+        self.exchanges.iter().position(|exchange| !text.is_empty() && plain(&exchange.caller) == text)
     }
 }
 
@@ -189,9 +172,7 @@ impl Exchange {
 
     /// The answer, quoting the responses.
     pub(crate) fn answer(&self, responses: &[(String, Value)]) -> String {
-        let failed = responses
-            .iter()
-            .any(|(_, response)| !response["error"].is_null());
+        let failed = responses.iter().any(|(_, response)| !response["error"].is_null());
         match &self.reply_on_error {
             Some(reply) if failed => quote(reply, responses),
             _ => quote(&self.reply, responses),
@@ -218,23 +199,14 @@ fn quote(template: &str, responses: &[(String, Value)]) -> String {
 
 fn look_up(path: &str, responses: &[(String, Value)]) -> Option<String> {
     let (tool, keys) = path.split_once('.').unwrap_or((path, ""));
-    let (_, response) = responses
-        .iter()
-        .find(|(name, _)| tool == "result" || tool == name)?;
+    let (_, response) = responses.iter().find(|(name, _)| tool == "result" || tool == name)?;
     let whole = response.get("output").unwrap_or(response);
-    let found = keys
-        .split('.')
-        .filter(|key| !key.is_empty())
-        .try_fold(whole, |value, key| match value {
-            Value::Array(items) => items.get(key.parse::<usize>().ok()?),
-            Value::Object(object) => object.get(key),
-            _ => None,
-        })?;
-    Some(
-        found
-            .as_str()
-            .map_or_else(|| found.to_string(), str::to_owned),
-    )
+    let found = keys.split('.').filter(|key| !key.is_empty()).try_fold(whole, |value, key| match value {
+        Value::Array(items) => items.get(key.parse::<usize>().ok()?),
+        Value::Object(object) => object.get(key),
+        _ => None,
+    })?;
+    Some(found.as_str().map_or_else(|| found.to_string(), str::to_owned))
 }
 
 fn no_arguments() -> Value {
@@ -244,13 +216,7 @@ fn no_arguments() -> Value {
 impl ScriptedCall {
     /// A call before the answer.
     pub fn new(name: &str, args: Value) -> Self {
-        Self {
-            name: name.to_owned(),
-            args,
-            blocking: None,
-            filler: None,
-            when: CallTime::Before,
-        }
+        Self { name: name.to_owned(), args, blocking: None, filler: None, when: CallTime::Before }
     }
 }
 
@@ -261,34 +227,14 @@ impl Default for VoiceChoice {
 }
 
 impl From<Voice> for VoiceChoice {
-    fn from(
-        Voice {
-            name,
-            words_per_minute,
-            pitch,
-        }: Voice,
-    ) -> Self {
-        Self {
-            name,
-            words_per_minute,
-            pitch,
-        }
+    fn from(Voice { name, words_per_minute, pitch }: Voice) -> Self {
+        Self { name, words_per_minute, pitch }
     }
 }
 
 impl From<VoiceChoice> for Voice {
-    fn from(
-        VoiceChoice {
-            name,
-            words_per_minute,
-            pitch,
-        }: VoiceChoice,
-    ) -> Self {
-        Self {
-            name,
-            words_per_minute,
-            pitch,
-        }
+    fn from(VoiceChoice { name, words_per_minute, pitch }: VoiceChoice) -> Self {
+        Self { name, words_per_minute, pitch }
     }
 }
 
@@ -299,13 +245,9 @@ impl Default for Scenario {
             reply: reply.to_owned(),
             ..Exchange::default()
         };
-        let with = |call: ScriptedCall, exchange: Exchange| Exchange {
-            tool: Some(call),
-            ..exchange
-        };
+        let with = |call: ScriptedCall, exchange: Exchange| Exchange { tool: Some(call), ..exchange };
         let free_slots = json!({"day": "2026-11-24"});
-        let booking =
-            json!({"start": "2026-11-24T09:20", "name": "Anna Rossi", "phone": "+15550100111"});
+        let booking = json!({"start": "2026-11-24T09:20", "name": "Anna Rossi", "phone": "+15550100111"});
         let message = json!({"name": "Anna Rossi", "text": "Please call back about an invoice."});
         Self {
             greeting: "Riverside Clinic, good morning. How can I help you?".to_owned(),
@@ -324,9 +266,7 @@ impl Default for Scenario {
                 with(
                     ScriptedCall::new("book_appointment", booking),
                     Exchange {
-                        reply_on_error: Some(
-                            "I am sorry, that did not work. Shall I take a message?".to_owned(),
-                        ),
+                        reply_on_error: Some("I am sorry, that did not work. Shall I take a message?".to_owned()),
                         ..exchange(
                             "Yes, that suits me. My name is Anna Rossi.",
                             "You are booked for Tuesday at twenty past nine, Ms. Rossi. You will get an e-mail.",
@@ -341,32 +281,19 @@ impl Default for Scenario {
                     ),
                 ),
                 with(
-                    ScriptedCall::new(
-                        "transfer_to_human",
-                        json!({"reason": "The caller asks for a person."}),
-                    ),
-                    exchange(
-                        "Can I speak to somebody, please?",
-                        "One moment, I will put you through.",
-                    ),
+                    ScriptedCall::new("transfer_to_human", json!({"reason": "The caller asks for a person."})),
+                    exchange("Can I speak to somebody, please?", "One moment, I will put you through."),
                 ),
                 with(
                     ScriptedCall::new("end_call", json!({"reason": "The caller said goodbye."})),
-                    exchange(
-                        "No, that is all. Thank you, goodbye.",
-                        "Thank you for calling. Goodbye!",
-                    ),
+                    exchange("No, that is all. Thank you, goodbye.", "Thank you for calling. Goodbye!"),
                 ),
             ],
             fallback: "I am sorry, I did not catch that. Could you say it again?".to_owned(),
             on_text: "Are you still there? How can I help you?".to_owned(),
             on_content: "Where were we? Please go on.".to_owned(),
-            voice: Voice {
-                name: "en-us+f3".to_owned(),
-                words_per_minute: 175,
-                pitch: 60,
-            }
-            .into(),
+            faults: Vec::new(),
+            voice: Voice { name: "en-us+f3".to_owned(), words_per_minute: 175, pitch: 60 }.into(),
             caller_voice: VoiceChoice::default(),
         }
     }
@@ -381,6 +308,7 @@ mod tests {
         let scenario: Scenario = toml::from_str(
             r#"
             greeting = "Hello."
+            faults = ["go-away:10s@30s", "no-reply/once"]
             voice = { name = "de", pitch = 40 }
 
             [[exchanges]]
@@ -397,15 +325,10 @@ mod tests {
             "#,
         )
         .unwrap();
+        assert_eq!(scenario.faults[0].after.as_secs(), 30);
         assert_eq!(scenario.voice().words_per_minute, 170);
-        assert_eq!(
-            scenario.exchanges[0].calls().next().unwrap().args,
-            json!({"day": "2026-11-24"})
-        );
-        assert_eq!(
-            scenario.exchanges[1].calls().next().unwrap().when,
-            CallTime::After
-        );
+        assert_eq!(scenario.exchanges[0].calls().next().unwrap().args, json!({"day": "2026-11-24"}));
+        assert_eq!(scenario.exchanges[1].calls().next().unwrap().when, CallTime::After);
         assert_eq!(scenario.fallback, Scenario::default().fallback);
         assert!(!scenario.lines().any(|line| line.contains('{')));
     }
@@ -414,6 +337,8 @@ mod tests {
     fn a_misspelt_key_is_an_error() {
         let error = toml::from_str::<Scenario>("greetings = 'Hello'").unwrap_err();
         assert!(error.to_string().contains("greetings"), "{error}");
+        let error = toml::from_str::<Scenario>("faults = ['explode']").unwrap_err();
+        assert!(error.to_string().contains("no fault is called"), "{error}");
     }
 
     #[test]
@@ -423,28 +348,16 @@ mod tests {
             reply_on_error: Some("No: {result.error}.".to_owned()),
             ..Exchange::default()
         };
-        let find = (
-            "find".to_owned(),
-            json!({"output": {"slots": ["nine", 10]}}),
-        );
+        let find = ("find".to_owned(), json!({"output": {"slots": ["nine", 10]}}));
         let book = ("book".to_owned(), json!({"id": 7}));
-        assert_eq!(
-            exchange.answer(&[find, book]),
-            "At nine or 10, 7, missing nobody.x."
-        );
-        assert_eq!(
-            exchange.answer(&[("find".to_owned(), json!({"error": "closed"}))]),
-            "No: closed."
-        );
+        assert_eq!(exchange.answer(&[find, book]), "At nine or 10, 7, missing nobody.x.");
+        assert_eq!(exchange.answer(&[("find".to_owned(), json!({"error": "closed"}))]), "No: closed.");
     }
 
     #[test]
     fn typed_words_find_their_exchange() {
         let scenario = Scenario::default();
-        assert_eq!(
-            scenario.exchange_for("what are your opening hours"),
-            Some(0)
-        );
+        assert_eq!(scenario.exchange_for("what are your opening hours"), Some(0));
         assert_eq!(scenario.exchange_for(" "), None);
     }
 }

@@ -87,12 +87,11 @@ impl GeminiSim {
         let scenario = settings.scenario.clone();
         let recognise = settings.recognise;
         let rendered = tokio::task::spawn_blocking(move || render(&scenario, recognise)).await;
-        let (library, recogniser) = rendered
-            .map_err(io::Error::other)?
-            .map_err(io::Error::other)?;
+        let (library, recogniser) = rendered.map_err(io::Error::other)?.map_err(io::Error::other)?;
         let certificates = certificate::make().map_err(io::Error::other)?;
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
+        let faults = [settings.faults, settings.scenario.faults.clone()].concat();
         let world = Arc::new(World {
             scenario: settings.scenario,
             library,
@@ -105,7 +104,7 @@ impl GeminiSim {
         });
         let shared = Arc::new(Shared {
             world,
-            hall: Hall::new(&settings.faults),
+            hall: Hall::new(&faults),
             recogniser,
             text_frames: settings.text_frames,
             on_audio: settings.on_audio,
@@ -115,24 +114,15 @@ impl GeminiSim {
             tokens: Mutex::default(),
             tasks: TaskTracker::new(),
         });
-        let mut sim = Self {
-            shared,
-            address,
-            tls_address: None,
-            ca: Ca::None,
-        };
+        let mut sim = Self { shared, address, tls_address: None, ca: Ca::None };
         if let Some(tls_listen) = settings.tls_listen {
             let listener = TcpListener::bind(tls_listen).await?;
             sim.tls_address = Some(listener.local_addr()?);
             sim.ca = write_ca(settings.ca_out, &certificates.ca_pem)?;
             let acceptor = TlsAcceptor::from(certificates.server);
-            sim.shared
-                .tasks
-                .spawn(accept(listener, Some(acceptor), Arc::clone(&sim.shared)));
+            sim.shared.tasks.spawn(accept(listener, Some(acceptor), Arc::clone(&sim.shared)));
         }
-        sim.shared
-            .tasks
-            .spawn(accept(listener, None, Arc::clone(&sim.shared)));
+        sim.shared.tasks.spawn(accept(listener, None, Arc::clone(&sim.shared)));
         Ok(sim)
     }
 
@@ -184,22 +174,14 @@ impl GeminiSim {
         within: Duration,
     ) -> Result<(), WaitError> {
         let ledger = &self.shared.world.ledger;
-        tokio::time::timeout(within, ledger.until(condition))
-            .await
-            .map_err(|_| {
-                let mut sessions = ledger.snapshot();
-                for session in &mut sessions {
-                    session.audio = Vec::new();
-                    session
-                        .utterances
-                        .iter_mut()
-                        .for_each(|utterance| utterance.pcm = None);
-                }
-                WaitError {
-                    waited: within,
-                    sessions,
-                }
-            })
+        tokio::time::timeout(within, ledger.until(condition)).await.map_err(|_| {
+            let mut sessions = ledger.snapshot();
+            for session in &mut sessions {
+                session.audio = Vec::new();
+                session.utterances.iter_mut().for_each(|utterance| utterance.pcm = None);
+            }
+            WaitError { waited: within, sessions }
+        })
     }
 
     /// Brings a fault about, now. How many sessions it reached; a fault that happens once reaches only open connections.
@@ -226,10 +208,7 @@ impl Drop for GeminiSim {
     }
 }
 
-fn render(
-    scenario: &Scenario,
-    recognise: bool,
-) -> Result<(Library, Option<Recogniser>), frontdesk_voice::SpeakError> {
+fn render(scenario: &Scenario, recognise: bool) -> Result<(Library, Option<Recogniser>), frontdesk_voice::SpeakError> {
     let library = Library::new(scenario.voice());
     for line in scenario.lines() {
         library.render(line)?;
@@ -239,11 +218,8 @@ fn render(
     }
     let voice = scenario.caller_voice();
     let phrase = |text: &str| Ok((text.to_owned(), speak(text, &voice, 16_000)?));
-    let phrases: Vec<_> = scenario
-        .exchanges
-        .iter()
-        .map(|exchange| phrase(&exchange.caller))
-        .collect::<Result<_, _>>()?;
+    let phrases: Vec<_> =
+        scenario.exchanges.iter().map(|exchange| phrase(&exchange.caller)).collect::<Result<_, _>>()?;
     Ok((library, Some(Recogniser::new(16_000, phrases))))
 }
 
@@ -252,11 +228,7 @@ fn write_ca(path: Option<PathBuf>, pem: &str) -> io::Result<Ca> {
         std::fs::write(&path, pem)?;
         return Ok(Ca::Kept(path));
     }
-    let file = tempfile::Builder::new()
-        .prefix("gemini-sim-ca-")
-        .suffix(".pem")
-        .tempfile()?
-        .into_temp_path();
+    let file = tempfile::Builder::new().prefix("gemini-sim-ca-").suffix(".pem").tempfile()?.into_temp_path();
     std::fs::write(&file, pem)?;
     Ok(Ca::Temporary(file))
 }
@@ -303,9 +275,7 @@ where
         let response = respond(request, &shared);
         async { Ok::<_, Infallible>(response) }
     });
-    let served = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::select! {
         served = served => if let Err(error) = served {
             log::debug!("HTTP connection ended: {error}");
@@ -320,13 +290,7 @@ fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Ful
     };
     let credentials = Credentials::of(request.uri(), request.headers());
     let Route::Live(live) = route else {
-        return door::rest(
-            &route,
-            request.method(),
-            &credentials,
-            shared.api_key.as_deref(),
-            || shared.new_token(),
-        );
+        return door::rest(&route, request.method(), &credentials, shared.api_key.as_deref(), || shared.new_token());
     };
     let refused = shared.hall.at_the_door(|fault| match fault {
         Fault::RefuseConnect(status) => Some(*status),
@@ -334,26 +298,16 @@ fn respond(mut request: Request<Incoming>, shared: &Arc<Shared>) -> Response<Ful
     });
     if let Some(status) = refused {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-        return door::error(
-            status,
-            "UNAVAILABLE",
-            "The service is currently unavailable.",
-        );
+        return door::error(status, "UNAVAILABLE", "The service is currently unavailable.");
     }
     let Some(response) = door::upgrade(&request) else {
         let text = "This is a WebSocket endpoint.";
         return door::error(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", text);
     };
-    let tokens = shared
-        .tokens
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let tokens = shared.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let verdict = credentials.check(&live, shared.api_key.as_deref(), &tokens);
     let upgraded = hyper::upgrade::on(&mut request);
-    shared
-        .tasks
-        .spawn(serve_upgraded(upgraded, live, verdict, Arc::clone(shared)));
+    shared.tasks.spawn(serve_upgraded(upgraded, live, verdict, Arc::clone(shared)));
     response
 }
 
@@ -372,10 +326,7 @@ async fn serve_upgraded(
 impl Shared {
     fn new_token(&self) -> String {
         let token = format!("auth_tokens/{}", certificate::nonce());
-        self.tokens
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(token.clone());
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push(token.clone());
         token
     }
 }

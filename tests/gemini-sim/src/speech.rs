@@ -53,12 +53,7 @@ impl Speech {
             frames.push(from..to);
             from = to;
         }
-        Self {
-            text: text.to_owned(),
-            pcm,
-            frames,
-            messages: Default::default(),
-        }
+        Self { text: text.to_owned(), pcm, frames, messages: Default::default() }
     }
 
     /// Length in samples.
@@ -72,12 +67,7 @@ impl Speech {
     }
 
     /// Frame `index`: the samples it holds, and its message.
-    pub(crate) fn frame(
-        &self,
-        index: usize,
-        sound: Sound,
-        transcribe: bool,
-    ) -> Option<(Range<usize>, Bytes)> {
+    pub(crate) fn frame(&self, index: usize, sound: Sound, transcribe: bool) -> Option<(Range<usize>, Bytes)> {
         let samples = self.frames.get(index)?.clone();
         let version = sound as usize * 2 + usize::from(transcribe);
         let messages = self.messages[version].get_or_init(|| self.encode(sound, transcribe));
@@ -88,8 +78,7 @@ impl Speech {
         let fragments = self.fragments();
         let encode = |(index, samples): (usize, &Range<usize>)| {
             let pcm = &self.pcm[samples.clone()];
-            let transcript =
-                Some(fragments[index].as_str()).filter(|text| transcribe && !text.is_empty());
+            let transcript = Some(fragments[index].as_str()).filter(|text| transcribe && !text.is_empty());
             let pretty = index % 3 == 1;
             match sound {
                 Sound::Voice => server::speech(pcm, transcript, pretty),
@@ -113,11 +102,7 @@ impl Speech {
             Some((at, word))
         }) {
             let sample = at * self.pcm.len() / self.text.len().max(1);
-            let frame = self
-                .frames
-                .iter()
-                .position(|frame| frame.contains(&sample))
-                .unwrap_or(0);
+            let frame = self.frames.iter().position(|frame| frame.contains(&sample)).unwrap_or(0);
             fragments[frame].push_str(word);
         }
         fragments
@@ -131,9 +116,7 @@ pub(crate) fn duration(samples: usize) -> Duration {
 
 /// Noise that is not silence to a program and is to an ear.
 fn near_zero(samples: usize) -> Vec<i16> {
-    (0..samples as u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 30) as i16 % 3 - 1)
-        .collect()
+    (0..samples as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 30) as i16 % 3 - 1).collect()
 }
 
 /// All lines said so far, ready to be said again.
@@ -144,19 +127,12 @@ pub(crate) struct Library {
 
 impl Library {
     pub(crate) fn new(voice: Voice) -> Self {
-        Self {
-            voice,
-            lines: Mutex::default(),
-        }
+        Self { voice, lines: Mutex::default() }
     }
 
     /// A line that was rendered before.
     pub(crate) fn ready(&self, text: &str) -> Option<Arc<Speech>> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(text)
-            .cloned()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
     }
 
     /// Renders a line; blocks for the time that espeak-ng takes.
@@ -170,10 +146,7 @@ impl Library {
     /// Gives a line a sound of its own.
     pub(crate) fn insert(&self, text: &str, pcm: Vec<i16>) {
         let speech = Arc::new(Speech::new(text, pcm));
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(text.to_owned(), speech);
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned(), speech);
     }
 }
 
@@ -184,10 +157,7 @@ mod tests {
     use super::*;
 
     fn speech() -> Speech {
-        Speech::new(
-            "One two three four.",
-            (0..OUTPUT_HZ as usize).map(|n| n as i16).collect(),
-        )
+        Speech::new("One two three four.", (0..OUTPUT_HZ as usize).map(|n| n as i16).collect())
     }
 
     fn content(message: &Bytes) -> Value {
@@ -197,9 +167,7 @@ mod tests {
     fn samples(message: &Bytes) -> Vec<i16> {
         let mut bytes = Vec::new();
         let content = content(message);
-        let data = content["modelTurn"]["parts"][0]["inlineData"]["data"]
-            .as_str()
-            .unwrap();
+        let data = content["modelTurn"]["parts"][0]["inlineData"]["data"].as_str().unwrap();
         crate::wire::audio::decode_base64(data.as_bytes(), &mut bytes).unwrap();
         crate::wire::audio::samples(&bytes).collect()
     }
@@ -207,20 +175,11 @@ mod tests {
     #[test]
     fn frames_hold_every_sample_in_order() {
         let speech = speech();
-        let messages: Vec<Bytes> = (0..)
-            .map_while(|n| speech.frame(n, Sound::Voice, true))
-            .map(|f| f.1)
-            .collect();
-        assert_eq!(
-            messages.iter().flat_map(samples).collect::<Vec<_>>(),
-            speech.pcm
-        );
+        let messages: Vec<Bytes> = (0..).map_while(|n| speech.frame(n, Sound::Voice, true)).map(|f| f.1).collect();
+        assert_eq!(messages.iter().flat_map(samples).collect::<Vec<_>>(), speech.pcm);
         let lengths: Vec<usize> = speech.frames.iter().map(|frame| frame.len() / 24).collect();
         assert_eq!(lengths, [40, 100, 200, 120, 60, 160, 40, 100, 180]);
-        assert!(
-            messages[1].contains(&b'\n') && !messages[0].contains(&b'\n'),
-            "only some are pretty-printed"
-        );
+        assert!(messages[1].contains(&b'\n') && !messages[0].contains(&b'\n'), "only some are pretty-printed");
     }
 
     #[test]
@@ -229,11 +188,7 @@ mod tests {
         let text = |transcribe| {
             (0..)
                 .map_while(|n| speech.frame(n, Sound::Voice, transcribe))
-                .filter_map(|(_, message)| {
-                    content(&message)["outputTranscription"]["text"]
-                        .as_str()
-                        .map(str::to_owned)
-                })
+                .filter_map(|(_, message)| content(&message)["outputTranscription"]["text"].as_str().map(str::to_owned))
                 .collect::<Vec<_>>()
         };
         assert_eq!(text(true).concat(), "One two three four.");
@@ -248,11 +203,7 @@ mod tests {
         assert_eq!(samples(&silent), vec![0; range.len()]);
         let (range, noise) = speech.frame(2, Sound::NearZero, false).unwrap();
         let noise = samples(&noise);
-        assert!(
-            noise.len() == range.len()
-                && noise.iter().all(|s| s.abs() <= 1)
-                && noise.iter().any(|s| *s != 0)
-        );
+        assert!(noise.len() == range.len() && noise.iter().all(|s| s.abs() <= 1) && noise.iter().any(|s| *s != 0));
     }
 
     #[test]

@@ -22,17 +22,11 @@ const AUTOMATIC_ACTIVITY: &str =
 impl Conversation {
     /// Samples of the caller, at the rate of this connection.
     pub(crate) fn audio(&mut self, now: Instant, rate_hz: u32, pcm: &[i16]) {
-        if self
-            .ear
-            .as_ref()
-            .is_some_and(|ear| ear.rate_hz() != rate_hz)
-        {
+        if self.ear.as_ref().is_some_and(|ear| ear.rate_hz() != rate_hz) {
             self.complain("the rate of the audio changed within a connection");
             self.ear = None;
         }
-        let ear = self
-            .ear
-            .get_or_insert_with(|| new_ear(&self.world, &self.setup, rate_hz));
+        let ear = self.ear.get_or_insert_with(|| new_ear(&self.world, &self.setup, rate_hz));
         let mut noticed = std::mem::take(&mut self.noticed);
         ear.hear(pcm, &mut noticed);
         let keep_audio = self.world.keep_audio;
@@ -60,22 +54,15 @@ impl Conversation {
                 utterance.correlation = heard.correlation;
             }
         });
-        let text = heard
-            .as_ref()
-            .map_or("(unintelligible)", |heard| heard.text.as_str());
+        let text = heard.as_ref().map_or("(unintelligible)", |heard| heard.text.as_str());
         self.transcribe_input(text);
-        let prompt = heard.map_or_else(
-            || Prompt::Line(self.world.scenario.fallback.clone()),
-            |heard| Prompt::Exchange(heard.index),
-        );
+        let prompt = heard
+            .map_or_else(|| Prompt::Line(self.world.scenario.fallback.clone()), |heard| Prompt::Exchange(heard.index));
         self.agenda.push_back(prompt);
     }
 
     fn speech_began(&mut self, now: Instant, onset: u64) {
-        let age = self
-            .ear
-            .as_ref()
-            .map_or(0, |ear| ear.milliseconds_since(onset));
+        let age = self.ear.as_ref().map_or(0, |ear| ear.milliseconds_since(onset));
         self.tell_activity("ACTIVITY_START", onset);
         if self.floor.is_speaking() {
             if self.setup.no_interruption {
@@ -85,11 +72,7 @@ impl Conversation {
                 self.is_missing = true;
                 return;
             }
-            let latency = self
-                .world
-                .timing
-                .barge_in_latency
-                .saturating_sub(Duration::from_millis(age));
+            let latency = self.world.timing.barge_in_latency.saturating_sub(Duration::from_millis(age));
             self.interrupt_at = Some(now + latency);
         }
         self.unthink();
@@ -115,11 +98,7 @@ impl Conversation {
         }
         if self.world.recognise {
             let rate_hz = self.ear.as_ref().map_or(16_000, Ear::rate_hz);
-            self.out.push_back(Output::Recognise {
-                utterance,
-                pcm: spoken.pcm,
-                rate_hz,
-            });
+            self.out.push_back(Output::Recognise { utterance, pcm: spoken.pcm, rate_hz });
         } else if !self.world.scenario.exchanges.is_empty() {
             let exchange = self.memory.position % self.world.scenario.exchanges.len();
             let world = Arc::clone(&self.world);
@@ -133,9 +112,7 @@ impl Conversation {
         if !self.setup.manual_activity {
             return self.refuse(Refusal::new(1007, AUTOMATIC_ACTIVITY));
         }
-        let ear = self
-            .ear
-            .get_or_insert_with(|| new_ear(&self.world, &self.setup, 16_000));
+        let ear = self.ear.get_or_insert_with(|| new_ear(&self.world, &self.setup, 16_000));
         let onset = ear.clock();
         if ear.begin() {
             self.speech_began(now, onset);
@@ -183,10 +160,5 @@ impl Conversation {
 /// Whether and when somebody speaks is the setup's to say; whether to keep the sound is the simulator's.
 fn new_ear(world: &World, setup: &Setup, rate_hz: u32) -> Ear {
     let keep = world.recognise || world.keep_audio;
-    Ear::new(EarSettings::new(
-        setup,
-        rate_hz,
-        world.speech_threshold_dbfs,
-        keep,
-    ))
+    Ear::new(EarSettings::new(setup, rate_hz, world.speech_threshold_dbfs, keep))
 }

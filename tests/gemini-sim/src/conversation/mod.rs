@@ -176,26 +176,19 @@ impl Conversation {
     /// Anything else that the client said.
     pub(crate) fn message(&mut self, now: Instant, message: ClientMessage) {
         match message {
-            ClientMessage::Setup(_) => self.refuse(Refusal::new(
-                1007,
-                "setup must be the first message and only the first.",
-            )),
+            ClientMessage::Setup(_) => {
+                self.refuse(Refusal::new(1007, "setup must be the first message and only the first."))
+            }
             ClientMessage::Audio { rate_hz, pcm } => self.audio(now, rate_hz, &pcm),
             ClientMessage::Video => {}
             ClientMessage::Text(text) => self.text(&text),
             ClientMessage::ActivityStart => self.activity_start(now),
             ClientMessage::ActivityEnd => self.activity_end(),
             ClientMessage::AudioStreamEnd => self.audio_stream_end(),
-            ClientMessage::Content {
-                text,
-                turn_complete,
-            } => self.content(&text, turn_complete),
+            ClientMessage::Content { text, turn_complete } => self.content(&text, turn_complete),
             ClientMessage::ToolResponse(responses) => self.tool_responses(now, responses),
             ClientMessage::ContextUpdate(update) => self.note(|report| {
-                report.texts.push(TextReceived {
-                    source: TextSource::ContextUpdate,
-                    text: update.to_string(),
-                });
+                report.texts.push(TextReceived { source: TextSource::ContextUpdate, text: update.to_string() });
             }),
         }
     }
@@ -211,9 +204,7 @@ impl Conversation {
                 self.send(server::go_away(time_left.map(protobuf_seconds).as_deref()));
                 self.ending = Some((now + time_left.unwrap_or(Duration::from_secs(10)), then));
             }
-            Fault::Garbage => server::harmless_garbage()
-                .into_iter()
-                .for_each(|frame| self.send(frame)),
+            Fault::Garbage => server::harmless_garbage().into_iter().for_each(|frame| self.send(frame)),
             Fault::Strays => {
                 let complete = server::turn_complete(None, false, self.vertex);
                 for frame in [server::interrupted(), complete.clone(), complete] {
@@ -243,21 +234,11 @@ impl Conversation {
     pub(crate) fn wake_at(&self) -> Option<Instant> {
         let planned = self.planned.iter().map(|(at, _)| *at).min();
         let ending = self.ending.as_ref().map(|(at, _)| *at);
-        let reissue = self
-            .reissue
-            .as_ref()
-            .filter(|_| self.may_speak())
-            .map(|reissue| reissue.at);
-        [
-            self.floor.wake_at(&self.world.timing),
-            self.interrupt_at,
-            planned,
-            ending,
-            reissue,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        let reissue = self.reissue.as_ref().filter(|_| self.may_speak()).map(|reissue| reissue.at);
+        [self.floor.wake_at(&self.world.timing), self.interrupt_at, planned, ending, reissue]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn happen(&mut self, now: Instant) {
@@ -267,10 +248,9 @@ impl Conversation {
         }
         if let Some((_, ending)) = self.ending.take_if(|(at, _)| *at <= now) {
             match ending {
-                Ending::Deadline => self.refuse(Refusal::new(
-                    1011,
-                    "Deadline expired before operation could complete.",
-                )),
+                Ending::Deadline => {
+                    self.refuse(Refusal::new(1011, "Deadline expired before operation could complete."))
+                }
                 Ending::Close { code, reason } => self.refuse(Refusal { code, reason }),
                 Ending::Drop => self.out.push_back(Output::Drop),
                 Ending::Never => {}
@@ -280,19 +260,13 @@ impl Conversation {
             self.interrupt();
         }
         self.speak_on(now);
-        if let Some(reissue) = self
-            .reissue
-            .take_if(|reissue| reissue.at <= now && !self.floor.is_taken())
-        {
+        if let Some(reissue) = self.reissue.take_if(|reissue| reissue.at <= now && !self.floor.is_taken()) {
             self.call_tools(now, reissue.exchange, reissue.when);
         }
         if self.may_speak()
             && let Some(prompt) = self.agenda.pop_front()
         {
-            self.floor = Floor::Thinking {
-                prompt,
-                at: now + self.world.timing.reply_delay,
-            };
+            self.floor = Floor::Thinking { prompt, at: now + self.world.timing.reply_delay };
             self.speak_on(now);
         }
     }
@@ -300,19 +274,13 @@ impl Conversation {
     /// Whether the model may take the floor.
     fn may_speak(&self) -> bool {
         let caller_speaks = self.ear.as_ref().is_some_and(Ear::is_speech) && !self.is_missing;
-        let waits = self
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.is_blocking);
+        let waits = self.pending.as_ref().is_some_and(|pending| pending.is_blocking);
         !self.floor.is_taken() && !caller_speaks && !waits
     }
 
     fn text(&mut self, text: &str) {
         self.note(|report| {
-            report.texts.push(TextReceived {
-                source: TextSource::Realtime,
-                text: text.to_owned(),
-            });
+            report.texts.push(TextReceived { source: TextSource::Realtime, text: text.to_owned() });
         });
         if !self.setup.no_interruption {
             self.interrupt();
@@ -328,10 +296,7 @@ impl Conversation {
     fn content(&mut self, text: &str, turn_complete: bool) {
         self.note(|report| {
             let source = TextSource::Content { turn_complete };
-            report.texts.push(TextReceived {
-                source,
-                text: text.to_owned(),
-            });
+            report.texts.push(TextReceived { source, text: text.to_owned() });
         });
         if self.is_seeding {
             self.is_seeding = !turn_complete;
@@ -346,11 +311,7 @@ impl Conversation {
         }
         let prompt = match text.trim() {
             "" if !self.memory.greeted => Prompt::Greet,
-            "" => self
-                .memory
-                .unfinished
-                .take()
-                .unwrap_or_else(|| Prompt::Line(self.world.scenario.on_text.clone())),
+            "" => self.memory.unfinished.take().unwrap_or_else(|| Prompt::Line(self.world.scenario.on_text.clone())),
             text => self.prompt_for(text, &self.world.scenario.on_content),
         };
         self.agenda.push_back(prompt);
@@ -359,12 +320,8 @@ impl Conversation {
     /// What typed words ask for: a greeting, an exchange, or `otherwise`.
     fn prompt_for(&self, text: &str, otherwise: &str) -> Prompt {
         let lower = text.to_lowercase();
-        let asks_to_greet = lower
-            .split(|letter: char| !letter.is_alphanumeric())
-            .any(|word| word == "greet")
-            && !["not greet", "n't greet", "never greet"]
-                .iter()
-                .any(|no| lower.contains(no));
+        let asks_to_greet = lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| word == "greet")
+            && !["not greet", "n't greet", "never greet"].iter().any(|no| lower.contains(no));
         match self.world.scenario.exchange_for(text) {
             Some(exchange) => Prompt::Exchange(exchange),
             None if asks_to_greet => Prompt::Greet,
@@ -374,19 +331,11 @@ impl Conversation {
 
     /// A fresh handle, if the client wants them and there is something to resume.
     fn offer_handle(&mut self) {
-        if !self.setup.resumable
-            || self
-                .switches
-                .look(|fault| (*fault == Fault::NoHandles).then_some(()))
-                .is_some()
-        {
+        if !self.setup.resumable || self.switches.look(|fault| (*fault == Fault::NoHandles).then_some(())).is_some() {
             return;
         }
         self.memory.handles += 1;
-        let handle = format!(
-            "Cih{}-{}-{}",
-            self.world.nonce, self.session, self.memory.handles
-        );
+        let handle = format!("Cih{}-{}-{}", self.world.nonce, self.session, self.memory.handles);
         self.note(|report| report.handles.push(handle.clone()));
         self.send(server::resumption(Some(&handle)));
     }

@@ -90,10 +90,7 @@ impl Conversation {
     /// A line that was waited for is in the library now, or will never be.
     pub(crate) fn rendered(&mut self, now: Instant, text: &str) {
         match std::mem::replace(&mut self.floor, Floor::Free) {
-            Floor::Rendering {
-                text: wanted,
-                exchange,
-            } if wanted == text => match self.world.library.ready(text) {
+            Floor::Rendering { text: wanted, exchange } if wanted == text => match self.world.library.ready(text) {
                 Some(speech) => self.start_speech(now, speech, exchange),
                 None => self.complete_turn(),
             },
@@ -154,15 +151,8 @@ impl Conversation {
                     self.say(now, &exchange.answer(&[]), Some(index));
                 }
             }
-            Prompt::Results {
-                exchange,
-                responses,
-            } => {
-                self.say(
-                    now,
-                    &world.scenario.exchanges[exchange].answer(&responses),
-                    Some(exchange),
-                );
+            Prompt::Results { exchange, responses } => {
+                self.say(now, &world.scenario.exchanges[exchange].answer(&responses), Some(exchange));
             }
             Prompt::Line(text) => self.say(now, &text, None),
         }
@@ -175,10 +165,7 @@ impl Conversation {
         if let Some(speech) = self.world.library.ready(text) {
             self.start_speech(now, speech, exchange);
         } else {
-            self.floor = Floor::Rendering {
-                text: text.to_owned(),
-                exchange,
-            };
+            self.floor = Floor::Rendering { text: text.to_owned(), exchange };
             self.out.push_back(Output::Render(text.to_owned()));
         }
     }
@@ -205,25 +192,13 @@ impl Conversation {
         let next_sample = Some(0);
         self.continue_speech(
             now,
-            Speaking {
-                speech,
-                sound,
-                started: now,
-                next_frame: 0,
-                next_sample,
-                reply,
-                exchange,
-            },
+            Speaking { speech, sound, started: now, next_frame: 0, next_sample, reply, exchange },
         );
     }
 
     fn continue_speech(&mut self, now: Instant, mut speaking: Speaking) {
         while speaking.next_sample.is_some() && speaking.wake_at(&self.world.timing) <= now {
-            let frame = speaking.speech.frame(
-                speaking.next_frame,
-                speaking.sound,
-                self.setup.transcribe_output,
-            );
+            let frame = speaking.speech.frame(speaking.next_frame, speaking.sound, self.setup.transcribe_output);
             let Some((samples, message)) = frame else {
                 speaking.next_sample = None;
                 self.generation_complete(now, &speaking);
@@ -232,11 +207,7 @@ impl Conversation {
             let offset = self.memory.samples_sent;
             self.memory.samples_sent += samples.len() as u64;
             self.note(|report| report.replies[speaking.reply].sent_samples += samples.len());
-            self.out.push_back(Output::Speech {
-                message,
-                offset,
-                samples: samples.len(),
-            });
+            self.out.push_back(Output::Speech { message, offset, samples: samples.len() });
             speaking.next_frame += 1;
             speaking.next_sample = Some(samples.end);
         }
@@ -262,17 +233,9 @@ impl Conversation {
             self.memory.unfinished = None;
         }
         self.memory.turns += 1;
-        let heard = self.note(|report| {
-            (
-                report.samples_received,
-                u64::from(report.input_rate_hz.max(1)),
-            )
-        });
-        let usage = Usage {
-            text: 210,
-            audio_in: heard.0 * 25 / heard.1,
-            audio_out: self.memory.samples_sent * 25 / 24_000,
-        };
+        let heard = self.note(|report| (report.samples_received, u64::from(report.input_rate_hz.max(1))));
+        let usage =
+            Usage { text: 210, audio_in: heard.0 * 25 / heard.1, audio_out: self.memory.samples_sent * 25 / 24_000 };
         let tell_status = self.setup.profile.tells_status();
         self.send(server::turn_complete(Some(usage), tell_status, self.vertex));
         if self.pending.is_none() {

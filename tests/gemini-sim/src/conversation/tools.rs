@@ -44,10 +44,7 @@ impl Conversation {
     /// Makes the calls of an exchange that belong `when`, if it has any.
     pub(super) fn call_tools(&mut self, now: Instant, exchange: usize, when: CallTime) {
         let world = std::sync::Arc::clone(&self.world);
-        let scripted: Vec<_> = world.scenario.exchanges[exchange]
-            .calls()
-            .filter(|call| call.when == when)
-            .collect();
+        let scripted: Vec<_> = world.scenario.exchanges[exchange].calls().filter(|call| call.when == when).collect();
         if scripted.is_empty() {
             return;
         }
@@ -56,17 +53,10 @@ impl Conversation {
         for call in scripted {
             let declared = self.setup.functions.get(&call.name).copied();
             if declared.is_none() {
-                log::warn!(
-                    "the scenario calls {}, which the client did not declare",
-                    call.name
-                );
+                log::warn!("the scenario calls {}, which the client did not declare", call.name);
             }
             is_blocking |= call.blocking.or(declared).unwrap_or_default();
-            calls.push(FunctionCall {
-                id: self.new_call_id(),
-                name: call.name.clone(),
-                args: call.args.clone(),
-            });
+            calls.push(FunctionCall { id: self.new_call_id(), name: call.name.clone(), args: call.args.clone() });
         }
         if self.setup.resumable {
             self.send(server::resumption(None));
@@ -74,13 +64,7 @@ impl Conversation {
         self.send_calls(now, &calls);
         let doubled = self.switches.hit(&Fault::DuplicateToolCall);
         let twins: Vec<FunctionCall> = if doubled {
-            calls
-                .iter()
-                .map(|call| FunctionCall {
-                    id: self.new_call_id(),
-                    ..call.clone()
-                })
-                .collect()
+            calls.iter().map(|call| FunctionCall { id: self.new_call_id(), ..call.clone() }).collect()
         } else {
             Vec::new()
         };
@@ -95,12 +79,7 @@ impl Conversation {
             twin: twins.next(),
             scheduling: Scheduling::default(),
         });
-        self.pending = Some(Pending {
-            exchange,
-            when,
-            calls: calls.collect(),
-            is_blocking,
-        });
+        self.pending = Some(Pending { exchange, when, calls: calls.collect(), is_blocking });
         if self.switches.hit(&Fault::DropAfterToolCall) {
             self.out.push_back(Output::Drop);
         }
@@ -108,18 +87,12 @@ impl Conversation {
 
     /// The caller speaks while tools are at work: the calls are cancelled, or forgotten and made again later.
     pub(super) fn abandon_calls(&mut self, now: Instant) {
-        let Some(pending) = self
-            .pending
-            .take_if(|pending| pending.when == CallTime::Before)
-        else {
+        let Some(pending) = self.pending.take_if(|pending| pending.when == CallTime::Before) else {
             return;
         };
         let ids: Vec<String> = pending.calls.iter().map(|call| call.id.clone()).collect();
         self.note(|report| {
-            let abandoned = report
-                .tool_calls
-                .iter_mut()
-                .filter(|call| ids.contains(&call.id));
+            let abandoned = report.tool_calls.iter_mut().filter(|call| ids.contains(&call.id));
             abandoned.for_each(|call| call.abandoned = true);
         });
         self.memory.unfinished = None;
@@ -127,11 +100,7 @@ impl Conversation {
             self.send(server::tool_call_cancellation(&ids));
         } else {
             let at = now + self.world.timing.reissue_after;
-            self.reissue = Some(Reissue {
-                exchange: pending.exchange,
-                when: pending.when,
-                at,
-            });
+            self.reissue = Some(Reissue { exchange: pending.exchange, when: pending.when, at });
         }
     }
 
@@ -144,9 +113,7 @@ impl Conversation {
             }
             self.tool_response(now, response);
         }
-        if let Some(pending) = self
-            .pending
-            .take_if(|pending| pending.calls.iter().all(|call| call.response.is_some()))
+        if let Some(pending) = self.pending.take_if(|pending| pending.calls.iter().all(|call| call.response.is_some()))
         {
             self.all_answered(pending);
         }
@@ -155,21 +122,11 @@ impl Conversation {
     fn tool_response(&mut self, now: Instant, response: FunctionResponse) {
         let by_name = response.id.is_empty();
         if by_name && !self.vertex {
-            self.complain(format!(
-                "a response of {:?} without the call's id",
-                response.name
-            ));
+            self.complain(format!("a response of {:?} without the call's id", response.name));
         }
-        let calls = self
-            .pending
-            .iter_mut()
-            .flat_map(|pending| &mut pending.calls);
+        let calls = self.pending.iter_mut().flat_map(|pending| &mut pending.calls);
         let is_meant = |call: &PendingCall| {
-            if by_name {
-                call.name == response.name && call.response.is_none()
-            } else {
-                call.id == response.id
-            }
+            if by_name { call.name == response.name && call.response.is_none() } else { call.id == response.id }
         };
         let mut is_twin = false;
         let mut found = None;
@@ -196,10 +153,7 @@ impl Conversation {
             call.response = Some(response.response.clone());
         }
         if name_differs {
-            self.complain(format!(
-                "a response of {:?} to a call of another function",
-                response.name
-            ));
+            self.complain(format!("a response of {:?} to a call of another function", response.name));
         }
         self.note(|report| {
             if let Some(call) = report.tool_calls.iter_mut().find(|call| call.id == id) {
@@ -209,14 +163,8 @@ impl Conversation {
     }
 
     fn all_answered(&mut self, pending: Pending) {
-        let silent = pending
-            .calls
-            .iter()
-            .all(|call| call.scheduling == Scheduling::Silent);
-        let at_once = pending
-            .calls
-            .iter()
-            .any(|call| call.scheduling == Scheduling::Interrupt);
+        let silent = pending.calls.iter().all(|call| call.scheduling == Scheduling::Silent);
+        let at_once = pending.calls.iter().any(|call| call.scheduling == Scheduling::Interrupt);
         if pending.when == CallTime::After || silent || self.switches.hit(&Fault::SilentAfterTool) {
             self.memory.unfinished = None;
             return;
@@ -225,25 +173,13 @@ impl Conversation {
         if at_once && !caller_speaks && self.floor.is_speaking() {
             self.interrupt();
         }
-        let responses = pending
-            .calls
-            .into_iter()
-            .filter_map(|call| Some((call.name, call.response?)))
-            .collect();
-        self.agenda.push_front(Prompt::Results {
-            exchange: pending.exchange,
-            responses,
-        });
+        let responses = pending.calls.into_iter().filter_map(|call| Some((call.name, call.response?))).collect();
+        self.agenda.push_front(Prompt::Results { exchange: pending.exchange, responses });
     }
 
     fn send_calls(&mut self, now: Instant, calls: &[FunctionCall]) {
         for call in calls {
-            log::info!(
-                "session {}: calls {} {}",
-                self.session,
-                call.name,
-                call.args
-            );
+            log::info!("session {}: calls {} {}", self.session, call.name, call.args);
         }
         self.note(|report| {
             report.tool_calls.extend(calls.iter().map(|call| ToolCall {
@@ -261,11 +197,7 @@ impl Conversation {
 
     fn new_call_id(&mut self) -> String {
         self.memory.calls += 1;
-        format!(
-            "function-call-{}{:04}",
-            1_000_000 + self.session,
-            self.memory.calls
-        )
+        format!("function-call-{}{:04}", 1_000_000 + self.session, self.memory.calls)
     }
 }
 

@@ -26,9 +26,7 @@ pub(crate) fn decode_base64(text: &[u8], into: &mut Vec<u8>) -> Result<(), base6
 
 /// Little-endian bytes as samples; a last odd byte is dropped.
 pub(crate) fn samples(bytes: &[u8]) -> impl Iterator<Item = i16> {
-    bytes
-        .chunks_exact(2)
-        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
 }
 
 /// Sample rate of `audio/pcm` with or without a rate, or `None` for anything else.
@@ -40,10 +38,7 @@ pub(crate) fn pcm_rate(mime_type: &str) -> Option<u32> {
     let rate = parts.find_map(|part| part.strip_prefix("rate="));
     match rate {
         None => Some(16_000),
-        Some(rate) => rate
-            .parse()
-            .ok()
-            .filter(|rate| (4_000..=96_000).contains(rate)),
+        Some(rate) => rate.parse().ok().filter(|rate| (4_000..=96_000).contains(rate)),
     }
 }
 
@@ -65,9 +60,7 @@ impl FastReader {
     pub(crate) fn read(&mut self, message: &[u8], pcm: &mut Vec<i16>) -> Option<u32> {
         let frame = self.frame.as_ref()?;
         // The data cannot reach past its closing quote, because a quote is in neither alphabet.
-        let data = message
-            .strip_prefix(&*frame.before)?
-            .strip_suffix(&*frame.after)?;
+        let data = message.strip_prefix(&*frame.before)?.strip_suffix(&*frame.after)?;
         decode_base64(data, &mut self.bytes).ok()?;
         // An odd byte deserves the complaint that only the slow path makes.
         if !self.bytes.len().is_multiple_of(2) {
@@ -80,9 +73,7 @@ impl FastReader {
     /// Remembers how this client writes: `message` was read in full, it is audio alone, and `data` is its base64.
     pub(crate) fn learn(&mut self, message: &[u8], data: &str, rate_hz: u32) {
         // Escapes within the text would make it differ from the bytes; base64 has none unless someone insists.
-        let found = message
-            .windows(data.len().max(1))
-            .position(|window| window == data.as_bytes());
+        let found = message.windows(data.len().max(1)).position(|window| window == data.as_bytes());
         self.frame = found.filter(|_| data.len() >= 16).map(|at| Frame {
             before: message[..at].to_vec(),
             after: message[at + data.len()..].to_vec(),
@@ -144,13 +135,7 @@ mod tests {
         assert_eq!(pcm_rate("audio/pcm;rate=16000"), Some(16_000));
         assert_eq!(pcm_rate("audio/PCM; rate=8000"), Some(8_000));
         assert_eq!(pcm_rate("audio/pcm"), Some(16_000));
-        for bad in [
-            "audio/wav",
-            "audio/x-mulaw;rate=8000",
-            "audio/pcm;rate=0",
-            "audio/pcm;rate=fast",
-            "",
-        ] {
+        for bad in ["audio/wav", "audio/x-mulaw;rate=8000", "audio/pcm;rate=0", "audio/pcm;rate=fast", ""] {
             assert_eq!(pcm_rate(bad), None, "{bad}");
         }
     }

@@ -73,16 +73,13 @@ impl Reader {
 
     /// Any message, or how the service would close on it.
     pub(crate) fn read(&mut self, message: &[u8]) -> Result<Parsed, Refusal> {
-        let value: Value = serde_json::from_slice(message).map_err(|error| {
-            Refusal::new(1007, format!("Invalid JSON payload received. {error}"))
-        })?;
+        let value: Value = serde_json::from_slice(message)
+            .map_err(|error| Refusal::new(1007, format!("Invalid JSON payload received. {error}")))?;
         let fields = conform(value)?;
         let mut parsed = Parsed::default();
         if fields.len() != 1 {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
-            parsed.complaints.push(format!(
-                "one message must have one of its keys, not {names:?}"
-            ));
+            parsed.complaints.push(format!("one message must have one of its keys, not {names:?}"));
         }
         for (name, value) in fields {
             match (name.as_str(), value) {
@@ -109,25 +106,19 @@ impl Reader {
     ) -> Result<(), Refusal> {
         if input.len() != 1 {
             let names: Vec<&str> = input.keys().map(String::as_str).collect();
-            parsed.complaints.push(format!(
-                "realtimeInput must have one of its keys, not {names:?}"
-            ));
+            parsed.complaints.push(format!("realtimeInput must have one of its keys, not {names:?}"));
         }
         let alone = input.len() == 1 && parsed.messages.is_empty() && parsed.complaints.is_empty();
         for (name, value) in input {
             match (name.as_str(), value) {
                 ("audio", blob) => {
                     let rate_hz = parsed.audio(&blob)?;
-                    if let (true, Some(rate_hz), Some(data)) =
-                        (alone, rate_hz, blob["data"].as_str())
-                    {
+                    if let (true, Some(rate_hz), Some(data)) = (alone, rate_hz, blob["data"].as_str()) {
                         self.fast.learn(message, data, rate_hz);
                     }
                 }
                 ("mediaChunks", Value::Array(chunks)) => {
-                    parsed
-                        .complaints
-                        .push("mediaChunks is deprecated: send audio".to_owned());
+                    parsed.complaints.push("mediaChunks is deprecated: send audio".to_owned());
                     if let Some(first) = chunks.first() {
                         parsed.audio(first)?;
                     }
@@ -153,33 +144,23 @@ impl Parsed {
         let mime_type = blob["mimeType"].as_str().unwrap_or_default();
         let mut bytes = Vec::new();
         decode_base64(data.as_bytes(), &mut bytes).map_err(|error| {
-            Refusal::new(
-                1007,
-                format!("Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), {error}"),
-            )
+            Refusal::new(1007, format!("Invalid value at 'realtime_input.audio.data' (TYPE_BYTES), {error}"))
         })?;
         let before = self.complaints.len();
         let Some(rate_hz) = pcm_rate(mime_type) else {
-            self.complaints.push(format!(
-                "audio of type {mime_type:?}, need audio/pcm;rate=16000"
-            ));
+            self.complaints.push(format!("audio of type {mime_type:?}, need audio/pcm;rate=16000"));
             return Ok(None);
         };
         if !mime_type.contains("rate=") {
-            self.complaints
-                .push(format!("audio of type {mime_type:?} does not say its rate"));
+            self.complaints.push(format!("audio of type {mime_type:?} does not say its rate"));
         }
         if !bytes.len().is_multiple_of(2) {
-            self.complaints
-                .push(format!("audio of {} bytes: a sample has two", bytes.len()));
+            self.complaints.push(format!("audio of {} bytes: a sample has two", bytes.len()));
         }
         if bytes.is_empty() {
             self.complaints.push("audio without a sample".to_owned());
         }
-        self.messages.push(ClientMessage::Audio {
-            rate_hz,
-            pcm: samples(&bytes).collect(),
-        });
+        self.messages.push(ClientMessage::Audio { rate_hz, pcm: samples(&bytes).collect() });
         Ok((self.complaints.len() == before).then_some(rate_hz))
     }
 
@@ -194,14 +175,10 @@ impl Parsed {
                 return Err(Refusal::invalid_argument());
             }
             if body.as_object().is_some_and(Map::is_empty) {
-                self.complaints.push(format!(
-                    "an empty response of {name:?}: give at least a status"
-                ));
+                self.complaints.push(format!("an empty response of {name:?}: give at least a status"));
             }
             // The types have it beside the response, Google's guide inside of it.
-            let scheduling = response["scheduling"]
-                .as_str()
-                .or_else(|| body["scheduling"].as_str());
+            let scheduling = response["scheduling"].as_str().or_else(|| body["scheduling"].as_str());
             responses.push(FunctionResponse {
                 id: response["id"].as_str().unwrap_or_default().to_owned(),
                 name,
@@ -230,15 +207,9 @@ fn scheduling_of(word: &str) -> Scheduling {
 fn client_content(content: &Value) -> ClientMessage {
     let turns = list(&content["turns"]);
     let parts = turns.iter().flat_map(|turn| list(&turn["parts"]));
-    let text = parts
-        .filter_map(|part| part["text"].as_str())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let text = parts.filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n");
     let turn_complete = content["turnComplete"].as_bool().unwrap_or_default();
-    ClientMessage::Content {
-        text,
-        turn_complete,
-    }
+    ClientMessage::Content { text, turn_complete }
 }
 
 /// The items of a list; none of what is no list.
@@ -258,19 +229,9 @@ mod tests {
 
     #[test]
     fn audio_is_read_in_either_casing_and_alphabet() {
-        let camel = read(
-            r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"+/8AAA=="}}}"#,
-        );
-        let snake = read(
-            r#"{"realtime_input": {"audio": {"data": "-_8AAA==", "mime_type": "audio/pcm;rate=16000"}}}"#,
-        );
-        assert_eq!(
-            camel.messages,
-            [ClientMessage::Audio {
-                rate_hz: 16_000,
-                pcm: vec![-5, 0]
-            }]
-        );
+        let camel = read(r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"+/8AAA=="}}}"#);
+        let snake = read(r#"{"realtime_input": {"audio": {"data": "-_8AAA==", "mime_type": "audio/pcm;rate=16000"}}}"#);
+        assert_eq!(camel.messages, [ClientMessage::Audio { rate_hz: 16_000, pcm: vec![-5, 0] }]);
         assert_eq!(camel.messages, snake.messages);
         assert!(camel.complaints.is_empty() && snake.complaints.is_empty());
     }
@@ -278,61 +239,29 @@ mod tests {
     #[test]
     fn the_fast_path_agrees_with_the_slow_one() {
         let message = |data: &str| {
-            format!(
-                r#"{{"realtime_input": {{"audio": {{"data": "{data}", "mime_type": "audio/pcm;rate=8000"}}}}}}"#
-            )
+            format!(r#"{{"realtime_input": {{"audio": {{"data": "{data}", "mime_type": "audio/pcm;rate=8000"}}}}}}"#)
         };
         let mut reader = Reader::default();
         let first = message("AAABAP7/AQAAAAEA/v8BAA==");
         let slow = reader.read(first.as_bytes()).unwrap().messages.remove(0);
         let mut pcm = Vec::new();
         assert_eq!(reader.read_audio(first.as_bytes(), &mut pcm), Some(8_000));
-        assert_eq!(
-            slow,
-            ClientMessage::Audio {
-                rate_hz: 8_000,
-                pcm
-            }
-        );
+        assert_eq!(slow, ClientMessage::Audio { rate_hz: 8_000, pcm });
     }
 
     #[test]
     fn careless_audio_is_complained_about() {
         for (careless, word) in [
-            (
-                r#"{"realtimeInput":{"audio":{"mimeType":"audio/wav","data":"AAA="}}}"#,
-                "audio/wav",
-            ),
-            (
-                r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm","data":"AAA="}}}"#,
-                "rate",
-            ),
-            (
-                r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"AAAA"}}}"#,
-                "3 bytes",
-            ),
-            (
-                r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000"}}}"#,
-                "without",
-            ),
-            (
-                r#"{"realtimeInput":{"text":"a","audioStreamEnd":true}}"#,
-                "one of its keys",
-            ),
-            (
-                r#"{"realtimeInput":{"text":"a"},"clientContent":{}}"#,
-                "one of its keys",
-            ),
-            (
-                r#"{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{}}]}}"#,
-                "empty",
-            ),
+            (r#"{"realtimeInput":{"audio":{"mimeType":"audio/wav","data":"AAA="}}}"#, "audio/wav"),
+            (r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm","data":"AAA="}}}"#, "rate"),
+            (r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000","data":"AAAA"}}}"#, "3 bytes"),
+            (r#"{"realtimeInput":{"audio":{"mimeType":"audio/pcm;rate=16000"}}}"#, "without"),
+            (r#"{"realtimeInput":{"text":"a","audioStreamEnd":true}}"#, "one of its keys"),
+            (r#"{"realtimeInput":{"text":"a"},"clientContent":{}}"#, "one of its keys"),
+            (r#"{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{}}]}}"#, "empty"),
         ] {
             let complaints = read(careless).complaints;
-            assert!(
-                complaints.len() == 1 && complaints[0].contains(word),
-                "{careless}: {complaints:?}"
-            );
+            assert!(complaints.len() == 1 && complaints[0].contains(word), "{careless}: {complaints:?}");
         }
     }
 
@@ -348,11 +277,7 @@ mod tests {
             r#"{"toolResponse":{"functionResponses":[{"id":"1","response":{"output":1}}]}}"#,
             r#"{"toolResponse":{}}"#,
         ] {
-            assert_eq!(
-                Reader::default().read(broken.as_bytes()).unwrap_err().code,
-                1007,
-                "{broken}"
-            );
+            assert_eq!(Reader::default().read(broken.as_bytes()).unwrap_err().code, 1007, "{broken}");
         }
     }
 
@@ -363,30 +288,18 @@ mod tests {
             r#"{"toolResponse":{"functionResponses":[{"id":"1","name":"f","response":{"output":1,"scheduling":"SILENT"}}]}}"#,
         ] {
             let parsed = read(message);
-            let [ClientMessage::ToolResponse(responses)] = parsed.messages.as_slice() else {
-                panic!("{parsed:?}")
-            };
+            let [ClientMessage::ToolResponse(responses)] = parsed.messages.as_slice() else { panic!("{parsed:?}") };
             assert_eq!(responses[0].scheduling, Scheduling::Silent);
         }
     }
 
     #[test]
     fn content_is_its_text() {
-        let content =
-            r#"{"clientContent":{"turns":[{"role":"user","parts":[{"text":"a"},{"text":"b"}]}]}}"#;
-        assert_eq!(
-            read(content).messages,
-            [ClientMessage::Content {
-                text: "a\nb".to_owned(),
-                turn_complete: false
-            }]
-        );
+        let content = r#"{"clientContent":{"turns":[{"role":"user","parts":[{"text":"a"},{"text":"b"}]}]}}"#;
+        assert_eq!(read(content).messages, [ClientMessage::Content { text: "a\nb".to_owned(), turn_complete: false }]);
         assert_eq!(
             read(r#"{"client_content":{"turn_complete":true}}"#).messages,
-            [ClientMessage::Content {
-                text: String::new(),
-                turn_complete: true
-            }]
+            [ClientMessage::Content { text: String::new(), turn_complete: true }]
         );
     }
 

@@ -18,10 +18,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: u16, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
+        Self { code, reason: reason.into() }
     }
 
     /// 1007 with the text that stands for nearly everything.

@@ -22,11 +22,7 @@ pub(crate) struct Usage {
 
 /// The service mixes one-line and pretty-printed frames; so does this.
 fn bytes(value: &Value, pretty: bool) -> Bytes {
-    let text = if pretty {
-        serde_json::to_vec_pretty(value)
-    } else {
-        serde_json::to_vec(value)
-    };
+    let text = if pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) };
     text.expect("a JSON value has no keys but text").into()
 }
 
@@ -47,10 +43,7 @@ pub(crate) fn speech(pcm: &[i16], transcript: Option<&str>, pretty: bool) -> Byt
 }
 
 pub(crate) fn input_transcription(text: &str) -> Bytes {
-    bytes(
-        &json!({"serverContent": {"inputTranscription": {"text": text}}}),
-        true,
-    )
+    bytes(&json!({"serverContent": {"inputTranscription": {"text": text}}}), true)
 }
 
 pub(crate) fn generation_complete() -> Bytes {
@@ -73,11 +66,7 @@ pub(crate) fn turn_complete(usage: Option<Usage>, tell_status: bool, vertex: boo
 }
 
 fn usage_metadata(usage: Usage, vertex: bool) -> Value {
-    let Usage {
-        text,
-        audio_in,
-        audio_out,
-    } = usage;
+    let Usage { text, audio_in, audio_out } = usage;
     let prompt = text + audio_in;
     let (count, details) = if vertex {
         ("candidatesTokenCount", "candidatesTokensDetails")
@@ -117,10 +106,8 @@ pub(crate) fn tool_call_cancellation(ids: &[String]) -> Bytes {
 
 /// A new handle, or none while there is nothing to resume from.
 pub(crate) fn resumption(handle: Option<&str>) -> Bytes {
-    let body = handle.map_or_else(
-        || json!({"resumable": false}),
-        |handle| json!({"newHandle": handle, "resumable": true}),
-    );
+    let body =
+        handle.map_or_else(|| json!({"resumable": false}), |handle| json!({"newHandle": handle, "resumable": true}));
     bytes(&json!({"sessionResumptionUpdate": body}), true)
 }
 
@@ -132,10 +119,7 @@ pub(crate) fn go_away(time_left: Option<&str>) -> Bytes {
 
 pub(crate) fn voice_activity(kind: &str, offset_ms: u64) -> Bytes {
     let offset = format!("{}.{:03}s", offset_ms / 1_000, offset_ms % 1_000);
-    bytes(
-        &json!({"serverContent": {}, "voiceActivity": {"type": kind, "audioOffset": offset}}),
-        false,
-    )
+    bytes(&json!({"serverContent": {}, "voiceActivity": {"type": kind, "audioOffset": offset}}), false)
 }
 
 /// What was seen on the wire and means nothing: a client has to live through all of it.
@@ -158,10 +142,7 @@ pub(crate) fn harmless_garbage() -> Vec<Bytes> {
         r"null",
         r#"{"serverContent":{"modelTurn":"#,
     ];
-    let mut garbage: Vec<Bytes> = frames
-        .iter()
-        .map(|frame| Bytes::from_static(frame.as_bytes()))
-        .collect();
+    let mut garbage: Vec<Bytes> = frames.iter().map(|frame| Bytes::from_static(frame.as_bytes())).collect();
     garbage.push(Bytes::from_static(&[0xff, 0x00, 0xc3, 0x28, 0xde, 0xad]));
     garbage
 }
@@ -179,33 +160,19 @@ mod tests {
         let frame = parsed(&speech(&[1, -2], Some("Hello"), true));
         let data = &frame["serverContent"]["modelTurn"]["parts"][0]["inlineData"]["data"];
         assert_eq!(data, "AQD+/w==");
-        assert_eq!(
-            frame["serverContent"]["outputTranscription"]["text"],
-            "Hello"
-        );
-        assert!(
-            parsed(&speech(&[1], None, false))["serverContent"]
-                .get("outputTranscription")
-                .is_none()
-        );
+        assert_eq!(frame["serverContent"]["outputTranscription"]["text"], "Hello");
+        assert!(parsed(&speech(&[1], None, false))["serverContent"].get("outputTranscription").is_none());
     }
 
     #[test]
     fn fixed_frames_are_json() {
-        assert_eq!(
-            parsed(&generation_complete())["serverContent"]["generationComplete"],
-            true
-        );
+        assert_eq!(parsed(&generation_complete())["serverContent"]["generationComplete"], true);
         assert_eq!(parsed(&interrupted())["serverContent"]["interrupted"], true);
     }
 
     #[test]
     fn a_call_without_arguments_has_no_args() {
-        let call = FunctionCall {
-            id: "1".into(),
-            name: "end_call".into(),
-            args: json!({}),
-        };
+        let call = FunctionCall { id: "1".into(), name: "end_call".into(), args: json!({}) };
         assert_eq!(
             parsed(&tool_call(&[call])),
             json!({"toolCall": {"functionCalls": [{"id": "1", "name": "end_call"}]}})
@@ -214,18 +181,11 @@ mod tests {
 
     #[test]
     fn usage_is_named_as_each_product_names_it() {
-        let usage = Usage {
-            text: 10,
-            audio_in: 20,
-            audio_out: 5,
-        };
+        let usage = Usage { text: 10, audio_in: 20, audio_out: 5 };
         let dev = parsed(&turn_complete(Some(usage), true, false));
         assert_eq!(dev["usageMetadata"]["responseTokenCount"], 5);
         assert_eq!(dev["usageMetadata"]["totalTokenCount"], 35);
         assert_eq!(dev["serverContent"]["interactionStatus"], "IDLE");
-        assert_eq!(
-            parsed(&turn_complete(Some(usage), false, true))["usageMetadata"]["candidatesTokenCount"],
-            5
-        );
+        assert_eq!(parsed(&turn_complete(Some(usage), false, true))["usageMetadata"]["candidatesTokenCount"], 5);
     }
 }

@@ -8,10 +8,7 @@ use super::{Refusal, client::list};
 
 /// What a setup asked for, as far as the simulator acts on it.
 #[derive(Debug, Clone, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each mirrors an independent field of the wire"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each mirrors an independent field of the wire")]
 pub(crate) struct Setup {
     pub(crate) model: String,
     pub(crate) profile: Profile,
@@ -92,15 +89,8 @@ const VOICES: &[&str] = &[
 ];
 
 /// Tools that the type has and Live models do not.
-const NOT_LIVE: &[&str] = &[
-    "codeExecution",
-    "urlContext",
-    "googleMaps",
-    "fileSearch",
-    "computerUse",
-    "mcpServers",
-    "googleSearchRetrieval",
-];
+const NOT_LIVE: &[&str] =
+    &["codeExecution", "urlContext", "googleMaps", "fileSearch", "computerUse", "mcpServers", "googleSearchRetrieval"];
 
 impl Profile {
     pub(crate) fn of(model: &str) -> Self {
@@ -129,12 +119,8 @@ impl Profile {
 
     /// What the model says to a client that schedules its results, if it refuses.
     pub(crate) fn refuses_scheduling(self) -> Option<Refusal> {
-        (self == Self::ExtendedThinking).then(|| {
-            Refusal::new(
-                1007,
-                "Function response scheduling is not supported for this model.",
-            )
-        })
+        (self == Self::ExtendedThinking)
+            .then(|| Refusal::new(1007, "Function response scheduling is not supported for this model."))
     }
 }
 
@@ -154,10 +140,7 @@ impl Setup {
             end_is_insensitive: detection["endOfSpeechSensitivity"] == "END_SENSITIVITY_LOW",
             no_interruption: setup["realtimeInputConfig"]["activityHandling"] == "NO_INTERRUPTION",
             resumable: setup["sessionResumption"].is_object(),
-            handle: setup["sessionResumption"]["handle"]
-                .as_str()
-                .filter(|h| !h.is_empty())
-                .map(str::to_owned),
+            handle: setup["sessionResumption"]["handle"].as_str().filter(|h| !h.is_empty()).map(str::to_owned),
             transcribe_input: setup["inputAudioTranscription"].is_object(),
             transcribe_output: setup["outputAudioTranscription"].is_object(),
             initial_history: setup["historyConfig"]["initialHistoryInClientContent"] == true,
@@ -175,9 +158,7 @@ impl Setup {
 /// The bare name of a served model.
 fn known_model(full_name: &str, version: &str, vertex: bool) -> Result<String, Refusal> {
     let name = if vertex {
-        full_name
-            .rsplit_once("/publishers/google/models/")
-            .map(|(_, name)| name)
+        full_name.rsplit_once("/publishers/google/models/").map(|(_, name)| name)
     } else {
         full_name.strip_prefix("models/")
     };
@@ -185,9 +166,7 @@ fn known_model(full_name: &str, version: &str, vertex: bool) -> Result<String, R
         Some(name) => Ok(name.to_owned()),
         None if vertex => Err(Refusal::new(
             1008,
-            format!(
-                "Publisher model `{full_name}` was not found or your project does not have access to it."
-            ),
+            format!("Publisher model `{full_name}` was not found or your project does not have access to it."),
         )),
         None => Err(Refusal::new(
             1008,
@@ -204,10 +183,7 @@ fn check_generation(config: &Value, profile: Profile) -> Result<(), Refusal> {
         match modalities.as_slice() {
             [only] if only == "AUDIO" => {}
             [only] if only == "TEXT" => {
-                return Err(Refusal::new(
-                    1007,
-                    "Cannot extract voices from a non-audio request.",
-                ));
+                return Err(Refusal::new(1007, "Cannot extract voices from a non-audio request."));
             }
             _ => return Err(Refusal::invalid_argument()),
         }
@@ -217,16 +193,10 @@ fn check_generation(config: &Value, profile: Profile) -> Result<(), Refusal> {
     let native_25 = profile == Profile::NativeAudio25;
     match (profile, level) {
         (Profile::Live38, Some(_)) => {
-            return Err(Refusal::new(
-                1007,
-                "Thinking level is not supported for this model.",
-            ));
+            return Err(Refusal::new(1007, "Thinking level is not supported for this model."));
         }
         (Profile::ExtendedThinking, None | Some("MINIMAL" | "XHIGH")) => {
-            return Err(Refusal::new(
-                1007,
-                "Thinking level must be specified for this model.",
-            ));
+            return Err(Refusal::new(1007, "Thinking level must be specified for this model."));
         }
         _ => {}
     }
@@ -246,11 +216,7 @@ fn check_for_product(setup: &Value, vertex: bool) -> Result<(), Refusal> {
         || (!vertex && !setup["explicitVadSignal"].is_null())
         || (!vertex && setup["sessionResumption"]["transparent"] == true)
         || (vertex && !setup["labels"].is_null());
-    if refused {
-        Err(Refusal::invalid_argument())
-    } else {
-        Ok(())
-    }
+    if refused { Err(Refusal::invalid_argument()) } else { Ok(()) }
 }
 
 fn check_compression(compression: &Value) -> Result<(), Refusal> {
@@ -270,17 +236,13 @@ fn functions(setup: &Value, profile: Profile) -> Result<HashMap<String, bool>, R
         }
         for function in list(&tool["functionDeclarations"]) {
             let name = function["name"].as_str().unwrap_or_default();
-            let two_schemas =
-                !function["parameters"].is_null() && !function["parametersJsonSchema"].is_null();
+            let two_schemas = !function["parameters"].is_null() && !function["parametersJsonSchema"].is_null();
             if !is_function_name(name) || two_schemas {
                 return Err(Refusal::invalid_argument());
             }
             let waits = match function["behavior"].as_str() {
                 Some("BLOCKING") if profile == Profile::ExtendedThinking => {
-                    return Err(Refusal::new(
-                        1007,
-                        "BLOCKING function calls are not supported for this model.",
-                    ));
+                    return Err(Refusal::new(1007, "BLOCKING function calls are not supported for this model."));
                 }
                 Some("NON_BLOCKING") if profile == Profile::Live31 => {
                     return Err(Refusal::invalid_argument());
@@ -289,27 +251,18 @@ fn functions(setup: &Value, profile: Profile) -> Result<HashMap<String, bool>, R
                 None => profile.waits_by_default(),
             };
             if functions.insert(name.to_owned(), waits).is_some() {
-                return Err(Refusal::new(
-                    1007,
-                    format!("Duplicate function declaration found: {name}"),
-                ));
+                return Err(Refusal::new(1007, format!("Duplicate function declaration found: {name}")));
             }
         }
     }
-    if functions.len() > 512 {
-        Err(Refusal::invalid_argument())
-    } else {
-        Ok(functions)
-    }
+    if functions.len() > 512 { Err(Refusal::invalid_argument()) } else { Ok(functions) }
 }
 
 fn is_function_name(name: &str) -> bool {
     let first = name.chars().next();
     first.is_some_and(|letter| letter.is_ascii_alphabetic() || letter == '_')
         && name.len() <= 128
-        && name
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "_.-:".contains(letter))
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_.-:".contains(letter))
 }
 
 /// A number, or one written as text as protobuf does with 64 bits.
@@ -347,33 +300,17 @@ mod tests {
         .unwrap();
         assert_eq!(setup.silence_ms, Some(600));
         assert_eq!(setup.handle.as_deref(), Some("abc"));
-        assert!(
-            setup.resumable
-                && setup.transcribe_output
-                && !setup.transcribe_input
-                && !setup.manual_activity
-        );
-        assert_eq!(
-            setup.functions,
-            HashMap::from([("find_free_slots".into(), true), ("end_call".into(), false)])
-        );
+        assert!(setup.resumable && setup.transcribe_output && !setup.transcribe_input && !setup.manual_activity);
+        assert_eq!(setup.functions, HashMap::from([("find_free_slots".into(), true), ("end_call".into(), false)]));
     }
 
     #[test]
     fn models_are_known_by_their_full_name() {
-        assert_eq!(
-            read(&json!({"model": "gemini-3.8-live"})).unwrap_err().code,
-            1008
-        );
+        assert_eq!(read(&json!({"model": "gemini-3.8-live"})).unwrap_err().code, 1008);
         let refusal = read(&json!({"model": "models/gemini-9"})).unwrap_err();
+        assert!(refusal.reason.starts_with("models/gemini-9 is not found for API version v1beta"));
         assert!(
-            refusal
-                .reason
-                .starts_with("models/gemini-9 is not found for API version v1beta")
-        );
-        assert!(
-            refusal.cut_reason().len() <= 123
-                && refusal.cut_reason().ends_with("Call ListModels to see th"),
+            refusal.cut_reason().len() <= 123 && refusal.cut_reason().ends_with("Call ListModels to see th"),
             "{}",
             refusal.cut_reason()
         );
@@ -393,85 +330,34 @@ mod tests {
         let blocking = json!([{"functionDeclarations": [{"name": "f", "behavior": "BLOCKING"}]}]);
         let refused = [
             ("gemini-3.8-live", "generationConfig", thinking.clone()),
-            (
-                "gemini-3.8-live",
-                "generationConfig",
-                json!({"responseModalities": ["TEXT"]}),
-            ),
-            (
-                "gemini-3.8-live",
-                "generationConfig",
-                json!({"responseModalities": ["AUDIO", "TEXT"]}),
-            ),
-            (
-                "gemini-3.8-live",
-                "generationConfig",
-                json!({"enableAffectiveDialog": true}),
-            ),
-            (
-                "gemini-3.8-live",
-                "proactivity",
-                json!({"proactiveAudio": true}),
-            ),
+            ("gemini-3.8-live", "generationConfig", json!({"responseModalities": ["TEXT"]})),
+            ("gemini-3.8-live", "generationConfig", json!({"responseModalities": ["AUDIO", "TEXT"]})),
+            ("gemini-3.8-live", "generationConfig", json!({"enableAffectiveDialog": true})),
+            ("gemini-3.8-live", "proactivity", json!({"proactiveAudio": true})),
             ("gemini-3.8-live", "explicitVadSignal", json!(true)),
-            (
-                "gemini-3.8-live",
-                "sessionResumption",
-                json!({"transparent": true}),
-            ),
+            ("gemini-3.8-live", "sessionResumption", json!({"transparent": true})),
             ("gemini-3.8-live", "tools", json!([{"codeExecution": {}}])),
-            (
-                "gemini-3.8-live",
-                "tools",
-                json!([{"functionDeclarations": [{"name": "1st"}]}]),
-            ),
+            ("gemini-3.8-live", "tools", json!([{"functionDeclarations": [{"name": "1st"}]}])),
             (
                 "gemini-3.8-live",
                 "contextWindowCompression",
                 json!({"triggerTokens": 10, "slidingWindow": {"targetTokens": "10"}}),
             ),
-            (
-                "gemini-3.8-live-extended-thinking",
-                "tools",
-                blocking.clone(),
-            ),
-            (
-                "gemini-3.8-live-extended-thinking",
-                "generationConfig",
-                json!({}),
-            ),
+            ("gemini-3.8-live-extended-thinking", "tools", blocking.clone()),
+            ("gemini-3.8-live-extended-thinking", "generationConfig", json!({})),
         ];
         for (model, field, value) in refused {
-            assert!(
-                with(model, field, value.clone()).is_some(),
-                "{model} takes {field}: {value}"
-            );
+            assert!(with(model, field, value.clone()).is_some(), "{model} takes {field}: {value}");
         }
         let taken = [
             ("gemini-3.8-live", "tools", blocking),
             ("gemini-3.8-live", "tools", json!([{"googleSearch": {}}])),
-            (
-                "gemini-3.8-live-extended-thinking",
-                "generationConfig",
-                thinking.clone(),
-            ),
-            (
-                "gemini-3.1-flash-live-preview",
-                "generationConfig",
-                thinking,
-            ),
-            (
-                "gemini-2.5-flash-native-audio-preview-12-2025",
-                "proactivity",
-                json!({"proactiveAudio": true}),
-            ),
+            ("gemini-3.8-live-extended-thinking", "generationConfig", thinking.clone()),
+            ("gemini-3.1-flash-live-preview", "generationConfig", thinking),
+            ("gemini-2.5-flash-native-audio-preview-12-2025", "proactivity", json!({"proactiveAudio": true})),
         ];
         for (model, field, value) in taken {
-            assert_eq!(
-                with(model, field, value.clone()),
-                None,
-                "{model} refuses {field}: {value}"
-            );
+            assert_eq!(with(model, field, value.clone()), None, "{model} refuses {field}: {value}");
         }
     }
 }

@@ -27,21 +27,9 @@ use Shape::{Any, Bool, Integer, List, Number, Object, Text, Word};
 pub(crate) static CLIENT_MESSAGE: Shape = Object(&[
     ("setup", SETUP),
     ("realtimeInput", REALTIME_INPUT),
-    (
-        "clientContent",
-        Object(&[("turns", List(&CONTENT)), ("turnComplete", Bool)]),
-    ),
-    (
-        "toolResponse",
-        Object(&[("functionResponses", List(&FUNCTION_RESPONSE))]),
-    ),
-    (
-        "contextUpdate",
-        Object(&[
-            ("systemInstruction", CONTENT),
-            ("tools", Object(&[("tools", List(&TOOL))])),
-        ]),
-    ),
+    ("clientContent", Object(&[("turns", List(&CONTENT)), ("turnComplete", Bool)])),
+    ("toolResponse", Object(&[("functionResponses", List(&FUNCTION_RESPONSE))])),
+    ("contextUpdate", Object(&[("systemInstruction", CONTENT), ("tools", Object(&[("tools", List(&TOOL))]))])),
 ]);
 
 const SETUP: Shape = Object(&[
@@ -50,45 +38,23 @@ const SETUP: Shape = Object(&[
     ("systemInstruction", CONTENT),
     ("tools", List(&TOOL)),
     ("realtimeInputConfig", REALTIME_INPUT_CONFIG),
-    (
-        "sessionResumption",
-        Object(&[("handle", Text), ("transparent", Bool)]),
-    ),
+    ("sessionResumption", Object(&[("handle", Text), ("transparent", Bool)])),
     (
         "contextWindowCompression",
-        Object(&[
-            ("triggerTokens", Integer),
-            ("slidingWindow", Object(&[("targetTokens", Integer)])),
-        ]),
+        Object(&[("triggerTokens", Integer), ("slidingWindow", Object(&[("targetTokens", Integer)]))]),
     ),
     ("inputAudioTranscription", TRANSCRIPTION),
     ("outputAudioTranscription", TRANSCRIPTION),
-    (
-        "proactivity",
-        Object(&[("proactiveAudio", Bool), ("proactiveVideo", Bool)]),
-    ),
-    (
-        "historyConfig",
-        Object(&[("initialHistoryInClientContent", Bool)]),
-    ),
+    ("proactivity", Object(&[("proactiveAudio", Bool), ("proactiveVideo", Bool)])),
+    ("historyConfig", Object(&[("initialHistoryInClientContent", Bool)])),
     ("explicitVadSignal", Bool),
     ("avatarConfig", Any),
-    (
-        "safetySettings",
-        List(&Object(&[
-            ("category", Text),
-            ("threshold", Text),
-            ("method", Text),
-        ])),
-    ),
+    ("safetySettings", List(&Object(&[("category", Text), ("threshold", Text), ("method", Text)]))),
     ("labels", Any),
 ]);
 
 const GENERATION_CONFIG: Shape = Object(&[
-    (
-        "responseModalities",
-        List(&Word(&["TEXT", "AUDIO", "IMAGE", "VIDEO"])),
-    ),
+    ("responseModalities", List(&Word(&["TEXT", "AUDIO", "IMAGE", "VIDEO"]))),
     (
         "speechConfig",
         Object(&[
@@ -104,14 +70,7 @@ const GENERATION_CONFIG: Shape = Object(&[
             ("multiSpeakerVoiceConfig", Any),
         ]),
     ),
-    (
-        "mediaResolution",
-        Word(&[
-            "MEDIA_RESOLUTION_LOW",
-            "MEDIA_RESOLUTION_MEDIUM",
-            "MEDIA_RESOLUTION_HIGH",
-        ]),
-    ),
+    ("mediaResolution", Word(&["MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"])),
     ("temperature", Number),
     ("topP", Number),
     ("topK", Number),
@@ -125,17 +84,11 @@ const GENERATION_CONFIG: Shape = Object(&[
         Object(&[
             ("includeThoughts", Bool),
             ("thinkingBudget", Integer),
-            (
-                "thinkingLevel",
-                Word(&["MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"]),
-            ),
+            ("thinkingLevel", Word(&["MINIMAL", "LOW", "MEDIUM", "HIGH", "XHIGH"])),
         ]),
     ),
     ("enableAffectiveDialog", Bool),
-    (
-        "translationConfig",
-        Object(&[("targetLanguageCode", Text), ("echoTargetLanguage", Bool)]),
-    ),
+    ("translationConfig", Object(&[("targetLanguageCode", Text), ("echoTargetLanguage", Bool)])),
     ("audioTranscriptionConfig", TRANSCRIPTION),
 ]);
 
@@ -144,29 +97,16 @@ const REALTIME_INPUT_CONFIG: Shape = Object(&[
         "automaticActivityDetection",
         Object(&[
             ("disabled", Bool),
-            (
-                "startOfSpeechSensitivity",
-                Word(&["START_SENSITIVITY_HIGH", "START_SENSITIVITY_LOW"]),
-            ),
-            (
-                "endOfSpeechSensitivity",
-                Word(&["END_SENSITIVITY_HIGH", "END_SENSITIVITY_LOW"]),
-            ),
+            ("startOfSpeechSensitivity", Word(&["START_SENSITIVITY_HIGH", "START_SENSITIVITY_LOW"])),
+            ("endOfSpeechSensitivity", Word(&["END_SENSITIVITY_HIGH", "END_SENSITIVITY_LOW"])),
             ("prefixPaddingMs", Integer),
             ("silenceDurationMs", Integer),
         ]),
     ),
-    (
-        "activityHandling",
-        Word(&["START_OF_ACTIVITY_INTERRUPTS", "NO_INTERRUPTION"]),
-    ),
+    ("activityHandling", Word(&["START_OF_ACTIVITY_INTERRUPTS", "NO_INTERRUPTION"])),
     (
         "turnCoverage",
-        Word(&[
-            "TURN_INCLUDES_ONLY_ACTIVITY",
-            "TURN_INCLUDES_ALL_INPUT",
-            "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO",
-        ]),
+        Word(&["TURN_INCLUDES_ONLY_ACTIVITY", "TURN_INCLUDES_ALL_INPUT", "TURN_INCLUDES_AUDIO_ACTIVITY_AND_ALL_VIDEO"]),
     ),
     ("interimTranscriptTimestampEnabled", Bool),
 ]);
@@ -245,10 +185,7 @@ const FUNCTION: Shape = Object(&[
 pub(crate) fn conform(message: Value) -> Result<Map<String, Value>, Refusal> {
     match conform_value(message, &CLIENT_MESSAGE, "")? {
         Value::Object(message) => Ok(message),
-        _ => Err(Refusal::new(
-            1007,
-            "Invalid JSON payload received. Expected an object.",
-        )),
+        _ => Err(Refusal::new(1007, "Invalid JSON payload received. Expected an object.")),
     }
 }
 
@@ -256,20 +193,13 @@ fn conform_value(value: Value, shape: &Shape, path: &str) -> Result<Value, Refus
     let fits = match (shape, &value) {
         (Object(fields), Value::Object(_)) => return conform_object(value, fields, path),
         (List(_), Value::Array(_)) => return conform_list(value, shape, path),
-        (Any, _)
-        | (Text, Value::String(_))
-        | (Bool, Value::Bool(_))
-        | (Number, Value::Number(_)) => true,
+        (Any, _) | (Text, Value::String(_)) | (Bool, Value::Bool(_)) | (Number, Value::Number(_)) => true,
         (Integer, Value::Number(number)) => number.is_i64() || number.is_u64(),
         (Integer, Value::String(text)) => text.parse::<i64>().is_ok(),
         (Word(words), Value::String(word)) => words.contains(&word.as_str()),
         _ => false,
     };
-    if fits {
-        Ok(value)
-    } else {
-        Err(wrong_value(&value, shape, path))
-    }
+    if fits { Ok(value) } else { Err(wrong_value(&value, shape, path)) }
 }
 
 fn conform_object(value: Value, fields: &[(&str, Shape)], path: &str) -> Result<Value, Refusal> {
@@ -295,24 +225,12 @@ fn conform_list(value: Value, shape: &Shape, path: &str) -> Result<Value, Refusa
         return Ok(Value::Null);
     };
     let conform = |(index, item)| conform_value(item, shape, &format!("{path}[{index}]"));
-    items
-        .into_iter()
-        .enumerate()
-        .map(conform)
-        .collect::<Result<_, _>>()
-        .map(Value::Array)
+    items.into_iter().enumerate().map(conform).collect::<Result<_, _>>().map(Value::Array)
 }
 
 fn unknown_name(key: &str, path: &str) -> Refusal {
-    let place = if path.is_empty() {
-        String::new()
-    } else {
-        format!(" at '{path}'")
-    };
-    Refusal::new(
-        1007,
-        format!("Invalid JSON payload received. Unknown name \"{key}\"{place}: Cannot find field."),
-    )
+    let place = if path.is_empty() { String::new() } else { format!(" at '{path}'") };
+    Refusal::new(1007, format!("Invalid JSON payload received. Unknown name \"{key}\"{place}: Cannot find field."))
 }
 
 fn wrong_value(value: &Value, shape: &Shape, path: &str) -> Refusal {
@@ -351,11 +269,7 @@ fn camel_case(key: &str) -> String {
         if letter == '_' {
             raise = true;
         } else {
-            camel.push(if raise {
-                letter.to_ascii_uppercase()
-            } else {
-                letter
-            });
+            camel.push(if raise { letter.to_ascii_uppercase() } else { letter });
             raise = false;
         }
     }
@@ -387,10 +301,7 @@ mod tests {
     #[test]
     fn null_is_absent() {
         let message = json!({"setup": {"model": "m", "tools": null}});
-        assert_eq!(
-            Value::Object(conform(message).unwrap()),
-            json!({"setup": {"model": "m"}})
-        );
+        assert_eq!(Value::Object(conform(message).unwrap()), json!({"setup": {"model": "m"}}));
     }
 
     #[test]
