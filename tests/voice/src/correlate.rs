@@ -57,22 +57,12 @@ impl Correlator {
     }
 
     pub(crate) fn needle(&self, pcm: &[f32]) -> Needle {
-        debug_assert!(
-            self.block - pcm.len() + 1 >= self.hop,
-            "a needle longer than the correlator was made for"
-        );
-        Needle {
-            spectrum: self.spectrum(pcm),
-            energy: energy(pcm),
-            length: pcm.len(),
-        }
+        debug_assert!(self.block - pcm.len() + 1 >= self.hop, "a needle longer than the correlator was made for");
+        Needle { spectrum: self.spectrum(pcm), energy: energy(pcm), length: pcm.len() }
     }
 
     pub(crate) fn haystack(&self, pcm: &[f32]) -> Haystack {
-        let spectra = (0..pcm.len())
-            .step_by(self.hop)
-            .map(|from| self.spectrum(&pcm[from..]))
-            .collect();
+        let spectra = (0..pcm.len()).step_by(self.hop).map(|from| self.spectrum(&pcm[from..])).collect();
         let mut sum = 0.0;
         let mut energy_before = Vec::with_capacity(pcm.len() + 1);
         energy_before.push(0.0);
@@ -80,20 +70,11 @@ impl Correlator {
             sum += f64::from(sample) * f64::from(sample);
             energy_before.push(sum);
         }
-        Haystack {
-            spectra,
-            energy_before,
-            length: pcm.len(),
-        }
+        Haystack { spectra, energy_before, length: pcm.len() }
     }
 
     /// The best place for `needle` to start within `starts`, or `None` when it does not fit there or is silent.
-    pub(crate) fn best(
-        &self,
-        needle: &Needle,
-        hay: &Haystack,
-        starts: Range<usize>,
-    ) -> Option<Peak> {
+    pub(crate) fn best(&self, needle: &Needle, hay: &Haystack, starts: Range<usize>) -> Option<Peak> {
         let last = (hay.length + 1).checked_sub(needle.length)?;
         let starts = starts.start..starts.end.min(last);
         if starts.is_empty() || needle.length == 0 || needle.energy <= 0.0 {
@@ -111,14 +92,9 @@ impl Correlator {
                     continue;
                 }
                 let product = f64::from(products[at - from]);
-                let correlation =
-                    (product / (energy * needle.energy).sqrt()).clamp(-1.0, 1.0) as f32;
+                let correlation = (product / (energy * needle.energy).sqrt()).clamp(-1.0, 1.0) as f32;
                 if best.is_none_or(|best| correlation > best.correlation) {
-                    best = Some(Peak {
-                        at,
-                        correlation,
-                        gain: (product / needle.energy) as f32,
-                    });
+                    best = Some(Peak { at, correlation, gain: (product / needle.energy) as f32 });
                 }
             }
         }
@@ -127,19 +103,14 @@ impl Correlator {
 
     /// The sum of products for every start within one block.
     fn products(&self, needle: &Needle, block: &[Complex32]) -> Vec<f32> {
-        let mut spectrum: Vec<_> = block
-            .iter()
-            .zip(&needle.spectrum)
-            .map(|(hay, needle)| hay * needle.conj())
-            .collect();
+        let mut spectrum: Vec<_> =
+            block.iter().zip(&needle.spectrum).map(|(hay, needle)| hay * needle.conj()).collect();
         let mut products = self.inverse.make_output_vec();
         // The two ends of a real signal's spectrum are real; rounding must not say otherwise, or the FFT complains.
         if let [first, .., last] = spectrum.as_mut_slice() {
             (first.im, last.im) = (0.0, 0.0);
         }
-        self.inverse
-            .process(&mut spectrum, &mut products)
-            .expect("the buffers are the transform's own");
+        self.inverse.process(&mut spectrum, &mut products).expect("the buffers are the transform's own");
         let scale = 1.0 / self.block as f32;
         for product in &mut products {
             *product *= scale;
@@ -153,22 +124,16 @@ impl Correlator {
         let length = pcm.len().min(self.block);
         input[..length].copy_from_slice(&pcm[..length]);
         let mut spectrum = self.forward.make_output_vec();
-        self.forward
-            .process(&mut input, &mut spectrum)
-            .expect("the buffers are the transform's own");
+        self.forward.process(&mut input, &mut spectrum).expect("the buffers are the transform's own");
         spectrum
     }
 }
 
 /// -1 to 1 for full scale.
 pub(crate) fn to_float(pcm: &[i16]) -> Vec<f32> {
-    pcm.iter()
-        .map(|&sample| f32::from(sample) / 32_768.0)
-        .collect()
+    pcm.iter().map(|&sample| f32::from(sample) / 32_768.0).collect()
 }
 
 fn energy(pcm: &[f32]) -> f64 {
-    pcm.iter()
-        .map(|&sample| f64::from(sample) * f64::from(sample))
-        .sum()
+    pcm.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum()
 }

@@ -15,11 +15,7 @@ pub fn rms_dbfs(pcm: &[i16]) -> f32 {
 
 /// Level of the largest sample relative to full scale, in decibels; -120 for silence and for nothing.
 pub fn peak_dbfs(pcm: &[i16]) -> f32 {
-    let peak = pcm
-        .iter()
-        .map(|sample| sample.unsigned_abs())
-        .max()
-        .unwrap_or(0);
+    let peak = pcm.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
     decibels(f64::from(peak) / 32_768.0)
 }
 
@@ -43,17 +39,9 @@ pub fn find(needle: &[i16], haystack: &[i16]) -> Option<Match> {
     }
     let correlator = Correlator::new(needle.len());
     let hay = correlator.haystack(&to_float(haystack));
-    let peak = correlator.best(
-        &correlator.needle(&to_float(needle)),
-        &hay,
-        0..haystack.len(),
-    )?;
+    let peak = correlator.best(&correlator.needle(&to_float(needle)), &hay, 0..haystack.len())?;
     let gain_db = decibels(f64::from(peak.gain.abs()));
-    Some(Match {
-        at: peak.at,
-        correlation: peak.correlation,
-        gain_db,
-    })
+    Some(Match { at: peak.at, correlation: peak.correlation, gain_db })
 }
 
 /// Silences of `min_ms` and longer: stretches whose level, measured over 5 ms at a time, stays below `threshold_dbfs`.
@@ -61,8 +49,7 @@ pub fn find(needle: &[i16], haystack: &[i16]) -> Option<Match> {
 /// Ranges are samples, exact to 5 ms. Silence before the first and after the last sound counts too.
 pub fn gaps(pcm: &[i16], rate_hz: u32, threshold_dbfs: f32, min_ms: u32) -> Vec<Range<usize>> {
     let step = (rate_hz as usize / 200).max(1);
-    let longest_enough =
-        |gap: &Range<usize>| gap.len() as u64 * 1_000 >= u64::from(min_ms) * u64::from(rate_hz);
+    let longest_enough = |gap: &Range<usize>| gap.len() as u64 * 1_000 >= u64::from(min_ms) * u64::from(rate_hz);
     let mut gaps: Vec<Range<usize>> = Vec::new();
     for (index, window) in pcm.chunks(step).enumerate() {
         if rms_dbfs(window) >= threshold_dbfs {
@@ -103,10 +90,7 @@ mod tests {
         assert!((rms_dbfs(&[i16::MIN; 100]) - 0.0).abs() < 0.001);
         assert!((rms_dbfs(&[3_277; 100]) + 20.0).abs() < 0.01);
         assert!((peak_dbfs(&[0, 0, -16_384]) + 6.02).abs() < 0.01);
-        assert_eq!(
-            (rms_dbfs(&[0; 8]), rms_dbfs(&[]), peak_dbfs(&[])),
-            (-120.0, -120.0, -120.0)
-        );
+        assert_eq!((rms_dbfs(&[0; 8]), rms_dbfs(&[]), peak_dbfs(&[])), (-120.0, -120.0, -120.0));
     }
 
     #[test]

@@ -20,11 +20,7 @@ pub fn encode(sample: i16) -> u8 {
 pub fn decode(code: u8) -> i16 {
     let bits = i32::from(!code);
     let magnitude = (((bits & 0x0f) * 8 + BIAS) << (bits >> 4 & 0x07)) - BIAS;
-    (if bits & 0x80 == 0 {
-        magnitude
-    } else {
-        -magnitude
-    }) as i16
+    (if bits & 0x80 == 0 { magnitude } else { -magnitude }) as i16
 }
 
 /// [`encode`] for a whole recording.
@@ -87,13 +83,9 @@ mod tests {
 
     #[test]
     fn encodes_the_check_tone() {
-        let tone: Vec<i16> = (0..16)
-            .map(|n| (8_000.0 * (TAU * 440.0 * f64::from(n) / 8_000.0).sin()).round() as i16)
-            .collect();
-        let codes = [
-            0xff, 0xb9, 0xab, 0xa4, 0xa0, 0xa0, 0xa4, 0xaa, 0xb7, 0xe8, 0x3b, 0x2c, 0x25, 0x20,
-            0x20, 0x23,
-        ];
+        let tone: Vec<i16> =
+            (0..16).map(|n| (8_000.0 * (TAU * 440.0 * f64::from(n) / 8_000.0).sin()).round() as i16).collect();
+        let codes = [0xff, 0xb9, 0xab, 0xa4, 0xa0, 0xa0, 0xa4, 0xaa, 0xb7, 0xe8, 0x3b, 0x2c, 0x25, 0x20, 0x20, 0x23];
         assert_eq!(encode_all(&tone), codes);
     }
 

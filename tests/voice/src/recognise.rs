@@ -82,19 +82,10 @@ impl Recogniser {
             .into_iter()
             .map(|(text, pcm)| {
                 let filtered = telephone_band(&pcm, rate_hz);
-                Phrase {
-                    needle: correlator.needle(&filtered),
-                    text,
-                    pcm,
-                    filtered,
-                }
+                Phrase { needle: correlator.needle(&filtered), text, pcm, filtered }
             })
             .collect();
-        Self {
-            rate_hz,
-            correlator,
-            phrases,
-        }
+        Self { rate_hz, correlator, phrases }
     }
 
     /// The phrase that `heard` holds, or `None` when it is like none of them.
@@ -146,12 +137,9 @@ impl Recogniser {
         let slip = self.rate_hz as usize * WINDOW_SLIP_MS / 1_000;
         let hay = self.haystack(heard, phrase.pcm.len());
         let windows: Vec<Range<usize>> = cut(phrase.pcm.len(), length).collect();
-        let needles: Vec<Needle> = windows
-            .iter()
-            .map(|window| self.correlator.needle(&phrase.filtered[window.clone()]))
-            .collect();
-        let silent =
-            |window: &Range<usize>| rms_dbfs(&phrase.pcm[window.clone()]) < WINDOW_SILENT_DBFS;
+        let needles: Vec<Needle> =
+            windows.iter().map(|window| self.correlator.needle(&phrase.filtered[window.clone()])).collect();
+        let silent = |window: &Range<usize>| rms_dbfs(&phrase.pcm[window.clone()]) < WINDOW_SILENT_DBFS;
         let Some(begin) = self.begin(&windows, &needles, &hay) else {
             return windows.into_iter().map(|window| (window, false)).collect();
         };
@@ -161,11 +149,7 @@ impl Recogniser {
             let place = expected.saturating_sub(slip)..expected + slip;
             let peak = self.correlator.best(needle, &hay, place);
             // A pause belongs to what it follows.
-            previous = if silent(window) {
-                previous
-            } else {
-                peak.is_some_and(|p| p.correlation >= WINDOW_HEARD)
-            };
+            previous = if silent(window) { previous } else { peak.is_some_and(|p| p.correlation >= WINDOW_HEARD) };
             previous
         };
         let heard: Vec<bool> = windows.iter().zip(&needles).map(is_heard).collect();
@@ -175,9 +159,7 @@ impl Recogniser {
     /// Where the phrase begins in the haystack: what its clearest window says.
     fn begin(&self, windows: &[Range<usize>], needles: &[Needle], hay: &Haystack) -> Option<usize> {
         let peaks = windows.iter().zip(needles).filter_map(|(window, needle)| {
-            let peak = self
-                .correlator
-                .best(needle, hay, window.start..usize::MAX)?;
+            let peak = self.correlator.best(needle, hay, window.start..usize::MAX)?;
             Some((peak.at - window.start, peak.correlation))
         });
         let (begin, correlation) = peaks.max_by(|(_, a), (_, b)| a.total_cmp(b))?;
@@ -204,13 +186,8 @@ fn words(text: &str, samples: usize, windows: &[(Range<usize>, bool)]) -> Vec<Wo
     let mut place = |word: &str| {
         let middle = (2 * before + word.len()) * samples / (2 * letters);
         before += word.len();
-        let heard = windows
-            .iter()
-            .any(|(window, heard)| *heard && window.contains(&middle));
-        Word {
-            text: word.to_owned(),
-            heard,
-        }
+        let heard = windows.iter().any(|(window, heard)| *heard && window.contains(&middle));
+        Word { text: word.to_owned(), heard }
     };
     text.split_whitespace().map(&mut place).collect()
 }
@@ -236,24 +213,12 @@ impl Biquad {
     /// `corner` as a share of the sample rate.
     fn low_pass(corner: f64) -> Self {
         let (cos, alpha) = Self::angle(corner);
-        Self::new(
-            [(1.0 - cos) / 2.0, 1.0 - cos, (1.0 - cos) / 2.0],
-            cos,
-            alpha,
-        )
+        Self::new([(1.0 - cos) / 2.0, 1.0 - cos, (1.0 - cos) / 2.0], cos, alpha)
     }
 
     fn high_pass(corner: f64) -> Self {
         let (cos, alpha) = Self::angle(corner);
-        Self::new(
-            [
-                f64::midpoint(1.0, cos),
-                -(1.0 + cos),
-                f64::midpoint(1.0, cos),
-            ],
-            cos,
-            alpha,
-        )
+        Self::new([f64::midpoint(1.0, cos), -(1.0 + cos), f64::midpoint(1.0, cos)], cos, alpha)
     }
 
     fn angle(corner: f64) -> (f64, f64) {
@@ -263,10 +228,7 @@ impl Biquad {
 
     fn new(ahead: [f64; 3], cos: f64, alpha: f64) -> Self {
         let scale = 1.0 / (1.0 + alpha);
-        Self {
-            ahead: ahead.map(|b| b * scale),
-            back: [-2.0 * cos * scale, (1.0 - alpha) * scale],
-        }
+        Self { ahead: ahead.map(|b| b * scale), back: [-2.0 * cos * scale, (1.0 - alpha) * scale] }
     }
 
     fn run(&self, signal: &mut [f32]) {
@@ -331,9 +293,7 @@ mod tests {
             let pcm = say(text);
             let quarter = pcm.len() / 4;
             for cut in [&pcm[quarter..], &pcm[..3 * quarter]] {
-                let heard = recogniser
-                    .recognise(&mulaw::decode_all(&mulaw::encode_all(cut)))
-                    .unwrap();
+                let heard = recogniser.recognise(&mulaw::decode_all(&mulaw::encode_all(cut))).unwrap();
                 assert_eq!(heard.index, index, "{heard:?}");
                 assert!(heard.correlation > 0.75, "{heard:?}");
             }
@@ -343,16 +303,8 @@ mod tests {
     #[test]
     fn an_unknown_phrase_and_silence_are_nothing() {
         let recogniser = knows_phrases();
-        for stranger in [
-            "I am calling because of an invoice.",
-            "Where can I park my car?",
-            "Yes.",
-        ] {
-            assert_eq!(
-                recogniser.recognise(&by_phone(&say(stranger))),
-                None,
-                "{stranger}"
-            );
+        for stranger in ["I am calling because of an invoice.", "Where can I park my car?", "Yes."] {
+            assert_eq!(recogniser.recognise(&by_phone(&say(stranger))), None, "{stranger}");
         }
         assert_eq!(recogniser.recognise(&vec![0; 16_000]), None);
         assert_eq!(recogniser.recognise(&[]), None);
@@ -364,16 +316,10 @@ mod tests {
         let pcm = say(PHRASES[0]);
         let heard = recogniser.words_heard(0, &by_phone(&pcm[..pcm.len() * 6 / 10]));
         assert!((0.45..0.7).contains(&heard.leading), "{heard:?}");
-        assert!(
-            (heard.fraction - heard.leading).abs() < f32::EPSILON,
-            "{heard:?}"
-        );
+        assert!((heard.fraction - heard.leading).abs() < f32::EPSILON, "{heard:?}");
         let first_missing = heard.words.iter().position(|word| !word.heard).unwrap();
         assert!((4..8).contains(&first_missing), "{heard:?}");
-        assert!(
-            heard.words[first_missing..].iter().all(|word| !word.heard),
-            "{heard:?}"
-        );
+        assert!(heard.words[first_missing..].iter().all(|word| !word.heard), "{heard:?}");
     }
 
     #[test]

@@ -22,11 +22,7 @@ pub struct Voice {
 
 impl Default for Voice {
     fn default() -> Self {
-        Self {
-            name: "en-us".to_owned(),
-            words_per_minute: 170,
-            pitch: 50,
-        }
+        Self { name: "en-us".to_owned(), words_per_minute: 170, pitch: 50 }
     }
 }
 
@@ -63,20 +59,13 @@ type Request = (String, Voice, u32);
 /// come from memory. Text without a sound (empty, blank) gives no samples.
 pub fn speak(text: &str, voice: &Voice, rate_hz: u32) -> Result<Vec<i16>, SpeakError> {
     let request: Request = (text.to_owned(), voice.clone(), rate_hz);
-    let known = RENDERED
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&request)
-        .cloned();
+    let known = RENDERED.lock().unwrap_or_else(PoisonError::into_inner).get(&request).cloned();
     if let Some(pcm) = known {
         return Ok(pcm.to_vec());
     }
     let (pcm, native_hz) = parse_wav(&run(text, voice)?.stdout).ok_or(SpeakError::NotWav)?;
     let pcm = resample(trim(&pcm), native_hz, rate_hz);
-    RENDERED
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(request, pcm.clone().into());
+    RENDERED.lock().unwrap_or_else(PoisonError::into_inner).insert(request, pcm.clone().into());
     Ok(pcm)
 }
 
@@ -109,10 +98,7 @@ fn run(text: &str, voice: &Voice) -> Result<Output, SpeakError> {
         return Ok(output);
     }
     let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(SpeakError::Refused {
-        voice: voice.name.clone(),
-        complaint,
-    })
+    Err(SpeakError::Refused { voice: voice.name.clone(), complaint })
 }
 
 /// Samples and rate of a mono 16-bit WAV.
@@ -135,10 +121,7 @@ fn parse_wav(wav: &[u8]) -> Option<(Vec<i16>, u32)> {
             }
             b"data" => {
                 let samples = &body[..length.min(body.len())];
-                let pcm = samples
-                    .chunks_exact(2)
-                    .map(|b| i16::from_le_bytes([b[0], b[1]]))
-                    .collect();
+                let pcm = samples.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
                 return Some((pcm, rate?));
             }
             _ => {}
@@ -171,11 +154,7 @@ mod tests {
         let first = speak("Good morning.", &voice, 16_000).unwrap();
         let again = parse_wav(&run("Good morning.", &voice).unwrap().stdout).unwrap();
         assert_eq!(first, resample(trim(&again.0), again.1, 16_000));
-        assert!(
-            (8_000..32_000).contains(&first.len()),
-            "{} samples",
-            first.len()
-        );
+        assert!((8_000..32_000).contains(&first.len()), "{} samples", first.len());
         assert!(rms_dbfs(&first) > -30.0);
         assert!(rms_dbfs(&first[..1_600]) > -60.0, "begins with silence");
     }
@@ -183,10 +162,7 @@ mod tests {
     #[test]
     fn the_duration_is_the_same_at_every_rate() {
         let seconds = |rate: u32| {
-            speak("Do you have an appointment?", &Voice::default(), rate)
-                .unwrap()
-                .len() as f64
-                / f64::from(rate)
+            speak("Do you have an appointment?", &Voice::default(), rate).unwrap().len() as f64 / f64::from(rate)
         };
         assert!((seconds(8_000) - seconds(24_000)).abs() < 0.001);
     }
@@ -199,10 +175,7 @@ mod tests {
 
     #[test]
     fn an_unknown_voice_is_named_in_the_complaint() {
-        let voice = Voice {
-            name: "xx-nobody".to_owned(),
-            ..Voice::default()
-        };
+        let voice = Voice { name: "xx-nobody".to_owned(), ..Voice::default() };
         let error = speak("Hello.", &voice, 8_000).unwrap_err();
         assert!(error.to_string().contains("xx-nobody"), "{error}");
     }

@@ -34,16 +34,9 @@ pub fn read_mono(path: &Path) -> Result<(Vec<i16>, u32), WavError> {
     let spec = reader.spec();
     if (spec.channels, spec.bits_per_sample, spec.sample_format) != (1, 16, SampleFormat::Int) {
         let path = path.display().to_string();
-        return Err(WavError::Kind {
-            path,
-            channels: spec.channels,
-            bits: spec.bits_per_sample,
-        });
+        return Err(WavError::Kind { path, channels: spec.channels, bits: spec.bits_per_sample });
     }
-    let pcm = reader
-        .samples()
-        .collect::<Result<_, _>>()
-        .map_err(in_file(path))?;
+    let pcm = reader.samples().collect::<Result<_, _>>().map_err(in_file(path))?;
     Ok((pcm, spec.sample_rate))
 }
 
@@ -53,50 +46,25 @@ pub fn write_mono(path: &Path, pcm: &[i16], rate_hz: u32) -> Result<(), WavError
 }
 
 /// Writes two parties to one file, the first on the left. The shorter one is followed by silence.
-pub fn write_stereo(
-    path: &Path,
-    left: &[i16],
-    right: &[i16],
-    rate_hz: u32,
-) -> Result<(), WavError> {
+pub fn write_stereo(path: &Path, left: &[i16], right: &[i16], rate_hz: u32) -> Result<(), WavError> {
     let at = |pcm: &[i16], frame: usize| pcm.get(frame).copied().unwrap_or(0);
     let frames = 0..left.len().max(right.len());
-    write(
-        path,
-        2,
-        rate_hz,
-        frames.flat_map(|frame| [at(left, frame), at(right, frame)]),
-    )
+    write(path, 2, rate_hz, frames.flat_map(|frame| [at(left, frame), at(right, frame)]))
 }
 
-fn write(
-    path: &Path,
-    channels: u16,
-    rate_hz: u32,
-    samples: impl Iterator<Item = i16>,
-) -> Result<(), WavError> {
-    let spec = WavSpec {
-        channels,
-        sample_rate: rate_hz,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
+fn write(path: &Path, channels: u16, rate_hz: u32, samples: impl Iterator<Item = i16>) -> Result<(), WavError> {
+    let spec = WavSpec { channels, sample_rate: rate_hz, bits_per_sample: 16, sample_format: SampleFormat::Int };
     let save = |mut writer: WavWriter<BufWriter<File>>| {
         for sample in samples {
             writer.write_sample(sample)?;
         }
         writer.finalize()
     };
-    WavWriter::create(path, spec)
-        .and_then(save)
-        .map_err(in_file(path))
+    WavWriter::create(path, spec).and_then(save).map_err(in_file(path))
 }
 
 fn in_file(path: &Path) -> impl Fn(hound::Error) -> WavError {
-    move |source| WavError::File {
-        path: path.display().to_string(),
-        source,
-    }
+    move |source| WavError::File { path: path.display().to_string(), source }
 }
 
 #[cfg(test)]
@@ -116,16 +84,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stereo.wav");
         write_stereo(&path, &[1, 2, 3], &[9], 8_000).unwrap();
-        let samples: Vec<i16> = WavReader::open(&path)
-            .unwrap()
-            .into_samples()
-            .map(Result::unwrap)
-            .collect();
+        let samples: Vec<i16> = WavReader::open(&path).unwrap().into_samples().map(Result::unwrap).collect();
         assert_eq!(samples, [1, 9, 2, 0, 3, 0]);
-        assert!(matches!(
-            read_mono(&path),
-            Err(WavError::Kind { channels: 2, .. })
-        ));
+        assert!(matches!(read_mono(&path), Err(WavError::Kind { channels: 2, .. })));
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl Conversation {
     pub(crate) fn message(&mut self, now: Instant, message: ClientMessage) {
         match message {
             ClientMessage::Setup(_) => {
-                self.refuse(Refusal::new(1007, "setup must be the first message and only the first."))
+                self.refuse(Refusal::new(1007, "setup must be the first message and only the first."));
             }
             ClientMessage::Audio { rate_hz, pcm } => self.audio(now, rate_hz, &pcm),
             ClientMessage::Video => {}
@@ -249,7 +249,7 @@ impl Conversation {
         if let Some((_, ending)) = self.ending.take_if(|(at, _)| *at <= now) {
             match ending {
                 Ending::Deadline => {
-                    self.refuse(Refusal::new(1011, "Deadline expired before operation could complete."))
+                    self.refuse(Refusal::new(1011, "Deadline expired before operation could complete."));
                 }
                 Ending::Close { code, reason } => self.refuse(Refusal { code, reason }),
                 Ending::Drop => self.out.push_back(Output::Drop),
