@@ -1,4 +1,5 @@
 //! What Frontdesk does.
 
 pub mod config;
+pub mod metrics;
 pub mod store;

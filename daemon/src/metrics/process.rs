@@ -1,0 +1,74 @@
+//! What is read only when somebody asks: the process's own size, and what the store had to drop.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
+
+use crate::store::Store;
+
+/// Memory and open files of this process. What the system does not tell is left out.
+#[derive(Debug)]
+pub(super) struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        if let Some(bytes) = resident_bytes() {
+            gauge(
+                &mut encoder,
+                "resident_memory",
+                "Memory in use, as the system counts it",
+                Some(&Unit::Bytes),
+                bytes,
+            )?;
+        }
+        if let Some(files) = open_files() {
+            gauge(&mut encoder, "open_files", "Files and sockets that are open", None, files)?;
+        }
+        Ok(())
+    }
+}
+
+/// Records that are not in the store though they should be.
+#[derive(Debug)]
+pub(super) struct Records(pub(super) Store);
+
+impl Collector for Records {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let Self(store) = self;
+        let dropped = "Records dropped because the disk did not keep up";
+        counter(&mut encoder, "store_records_dropped", dropped, store.dropped_records())?;
+        counter(&mut encoder, "store_records_failed", "Records that could not be written", store.failed_records())
+    }
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    value: u64,
+) -> std::fmt::Result {
+    let gauge = ConstGauge::new(value as i64);
+    gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> std::fmt::Result {
+    let counter = ConstCounter::new(value);
+    counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
+}
+
+/// `VmRSS` of proc(5), which unlike `statm` does not depend on the size of a page.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Without the one that is opened to count them.
+fn open_files() -> Option<u64> {
+    let listed = std::fs::read_dir("/proc/self/fd").ok()?.count() as u64;
+    Some(listed.saturating_sub(1))
+}
