@@ -1,5 +1,6 @@
 //! What Frontdesk does.
 
 pub mod config;
+pub mod logging;
 pub mod metrics;
 pub mod store;

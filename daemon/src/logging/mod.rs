@@ -1,0 +1,132 @@
+//! Where log records go: to the journal under systemd, to standard error otherwise.
+//!
+//! ```text
+//! log::info!(call_sid:% = …; "…") ──try_send──► bounded queue ──► one thread ──► journald, or standard error
+//! ```
+//!
+//! Both sinks can block, on an SD card or on whoever reads the pipe, and audio must not wait for either. So a record
+//! that finds the queue full is dropped and counted, and the next that gets through tells how many were.
+//!
+//! In the journal a record's key-values are fields in capitals (`call_sid` is `CALL_SID`, `live_id` is `LIVE_ID`), so
+//! `journalctl -u frontdeskd CALL_SID=CA…` shows one call. `log`'s levels arrive as the syslog priorities of the same
+//! names: error 3, warning 4, info 6, debug 7; trace is 7, too. Records of other people's libraries are kept from
+//! warning on only: below that some of them print headers, keys and frames of speech.
+
+mod entry;
+mod panic;
+mod queue;
+
+use std::fmt;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use systemd_journal_logger::{JournalLog, connected_to_journal};
+
+use queue::Queue;
+
+/// The daemon's name in the journal: `journalctl -t frontdeskd`.
+const IDENTIFIER: &str = "frontdeskd";
+/// Where our own records come from.
+const OWN: &str = "frontdesk";
+/// The least severe level at which libraries are heard.
+const FOREIGN: LevelFilter = LevelFilter::Warn;
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The thread could not be started: the system is out of memory or threads.
+    #[error("the log's thread cannot be started")]
+    Thread(#[source] std::io::Error),
+    /// Somebody was faster.
+    #[error("a logger is installed already")]
+    Installed(#[from] log::SetLoggerError),
+}
+
+/// Starts logging records of ours from `level` on, for the whole process. Panics become records without their text,
+/// unless it is a literal: a formatted one may quote what somebody said.
+///
+/// Before the process ends, `log::logger().flush()` writes what has queued.
+pub fn init(level: LevelFilter) -> Result<(), LoggingError> {
+    let queue = Queue::start(sink()).map_err(LoggingError::Thread)?;
+    log::set_boxed_logger(Box::new(Logger { level, queue }))?;
+    log::set_max_level(level.max(FOREIGN));
+    panic::log_panics();
+    Ok(())
+}
+
+/// The journal if standard error is connected to it, else standard error.
+fn sink() -> Box<dyn Log> {
+    if connected_to_journal()
+        && let Ok(journal) = JournalLog::empty()
+    {
+        return Box::new(Journal(journal.with_syslog_identifier(IDENTIFIER.to_owned())));
+    }
+    // The filter has been passed already.
+    Box::new(env_logger::Builder::new().filter_level(LevelFilter::Trace).format_timestamp_millis().build())
+}
+
+/// The process's logger: filters, and hands over to the thread.
+struct Logger {
+    level: LevelFilter,
+    queue: Queue,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let least = if metadata.target().starts_with(OWN) { self.level } else { self.level.min(FOREIGN) };
+        metadata.level() <= least
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.enabled(record.metadata()) {
+            self.queue.send(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.queue.flush();
+    }
+}
+
+/// Writes to the journal under the priorities that people expect. The library reserves syslog's debug for trace: it
+/// maps info to notice and debug to info, so `journalctl -p info` would show every detail.
+struct Journal(JournalLog);
+
+impl Log for Journal {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // An error would have to be logged.
+        let _ = self.0.journal_send(&record.to_builder().level(shifted(record.level())).build());
+    }
+
+    fn flush(&self) {}
+}
+
+/// The level that the library maps to the priority of `level`'s name.
+fn shifted(level: log::Level) -> log::Level {
+    use log::Level;
+    match level {
+        Level::Error => Level::Error,
+        Level::Warn => Level::Warn,
+        Level::Info => Level::Debug,
+        Level::Debug | Level::Trace => Level::Trace,
+    }
+}
+
+/// An error with all its causes, for a log line: `the outer: the inner: the innermost`.
+pub fn chain<'a>(error: &'a (dyn std::error::Error + 'a)) -> impl fmt::Display + 'a {
+    fmt::from_fn(move |f| {
+        write!(f, "{error}")?;
+        let mut next = error.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests;
