@@ -5,5 +5,6 @@
 pub mod config;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod store;
 pub mod supervise;
