@@ -1,10 +1,25 @@
-//! What Frontdesk does.
+//! What Frontdesk does: sockets, clocks, tasks, files. What it decides is in `frontdesk-core`.
+//!
+//! ```text
+//!  http::public ─► phone::calls ─► session::task (one per call: both sockets, one Conversation)
+//!   (webhooks,        (who may         │            │
+//!    upgrades)         call)           ▼            ▼
+//!                                 phone::journal   live::connect ─► Gemini
+//!                                  │    │   │
+//!                              store  metrics  log
+//! ```
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
-
+pub mod app;
+pub mod clock;
 pub mod config;
+pub mod http;
+pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod net;
 pub mod notify;
+pub mod phone;
+pub mod session;
+pub mod status;
 pub mod store;
 pub mod supervise;

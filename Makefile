@@ -1,0 +1,68 @@
+# Frontdesk. `make run` shows a conversation, `make test` checks everything.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# Seconds per fuzz target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: deps ## Build, start the daemon in a rehearsal world, place a call, show the conversation.
+	@$(CARGO) build --quiet -p frontdeskd -p frontdesk-tests --bins
+	@target/debug/rehearsal $(ARGS)
+
+.PHONY: test
+test: deps fmt lint deny unit stories proofs ## Everything that must hold before a change is kept.
+	@echo "all checks passed"
+
+.PHONY: deps
+deps: ## Install what is missing on Debian or Raspberry Pi OS.
+	@tests/tools/install
+
+.PHONY: fmt
+fmt: ## Formatting.
+	$(CARGO) fmt --all --check
+
+.PHONY: lint
+lint: ## Lints and documentation, warnings are errors.
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+.PHONY: deny
+deny: ## Licences, advisories, duplicate crates.
+	tests/tools/deny
+
+.PHONY: unit
+unit: ## Unit tests, property tests, the kept corpus of every parser.
+	$(CARGO) test --workspace --exclude frontdesk-tests
+	$(CARGO) test -p frontdesk-tests --lib --bins --test layers
+
+.PHONY: stories
+stories: ## Stories from end to end, in real time.
+	$(CARGO) build --workspace --bins
+	$(CARGO) test -p frontdesk-tests --test e2e -- --test-threads 6
+
+.PHONY: proofs
+proofs: ## The vendors' own libraries against the simulators and our TwiML.
+	tests/proofs/gemini/run.sh
+	tests/proofs/twilio/run.sh
+
+.PHONY: nightly
+nightly: ## A call of 25 minutes in real time, with rotations, a go-away, a drop and a stall.
+	$(CARGO) build --workspace --bins
+	$(CARGO) test -p frontdesk-tests --test nightly -- --nocapture
+
+.PHONY: bench
+bench: ## Every figure beside its goal.
+	$(CARGO) build --release --quiet -p frontdeskd -p frontdesk-tests --bins
+	$(CARGO) run --release --quiet -p frontdesk-core --example media_cost
+	target/release/bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZ_SECONDS seconds (needs a nightly toolchain).
+	tests/tools/fuzz $(FUZZ_SECONDS)

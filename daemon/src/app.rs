@@ -1,0 +1,202 @@
+//! The composition root: the only place that knows every part, builds them in order and stops them in order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk_core::twilio::twiml::TwimlError;
+use log::{info, warn};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{Config, TlsFiles};
+use crate::http::public::{self, PhoneLine};
+use crate::http::serve::{Acceptor, serve};
+use crate::live::Connector;
+use crate::live::token::TokenError;
+use crate::metrics::Metrics;
+use crate::net::{self, TlsError};
+use crate::notify::Notifier;
+use crate::phone::calls::Calls;
+use crate::phone::rest::Rest;
+use crate::status::Status;
+use crate::store::{Store, StoreError};
+use crate::supervise::{Fault, Grace, Supervisor};
+
+/// Connections of Twilio's at a time beside the streams, which leave the listener when they are upgraded.
+const PUBLIC_CONNECTIONS: usize = 512;
+/// Connections of people and their tools.
+const ADMIN_CONNECTIONS: usize = 64;
+/// How often `systemctl status` is told how we are.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+
+/// Why the daemon cannot start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A port of ours.
+    #[error("cannot listen on {address} ([{section}] listen); is another program, or another frontdeskd, using it?")]
+    Listen {
+        /// The section of the configuration.
+        section: &'static str,
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS of a listener, or towards the services.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The HTTP client.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[from] reqwest::Error),
+    /// The credential for Gemini.
+    #[error(transparent)]
+    Credential(#[from] TokenError),
+    /// The sentences of the fallback.
+    #[error("the fallback of [phone] cannot be spoken")]
+    Fallback(#[from] TwimlError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A part ended unasked.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Who asks the daemon to stop.
+pub trait StopSignal {
+    /// Resolves when the daemon is to stop; when asked again, when it is to stop at once.
+    fn wait(&mut self) -> impl Future<Output = &'static str> + Send;
+}
+
+/// A daemon that listens.
+pub struct App {
+    line: Arc<PhoneLine>,
+    supervisor: Supervisor,
+    notifier: Notifier,
+    status: Arc<Status>,
+    drain: Duration,
+    /// Where the public listener listens, with its real port.
+    pub public: SocketAddr,
+    /// Where the admin listener listens, with its real port.
+    pub admin: SocketAddr,
+}
+
+impl App {
+    /// Builds every part and opens the listeners. Blocks on the disk for the store.
+    pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
+        let clock = Clock::start();
+        let store = Store::open(&config.store)?;
+        let metrics = Metrics::with_store(store.clone());
+        if store.recovered() > 0 {
+            warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
+        }
+        let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured((*tls).clone())
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        let connector = Arc::new(Connector::new(&config.gemini, tls, http.clone())?);
+        let mut supervisor = Supervisor::new(metrics.clone());
+        let calls = Calls::new(config.phone.max_calls, metrics.clone());
+        let line = Arc::new(PhoneLine {
+            checker: PhoneLine::checker(&config.phone),
+            fallback: PhoneLine::fallback(&config.phone, &config.clinic)?,
+            rest: Arc::new(Rest::new(http, &config.phone, metrics.clone())),
+            phone: config.phone.clone(),
+            gemini: config.gemini.clone(),
+            clinic: config.clinic.clone(),
+            calls: Arc::clone(&calls),
+            connector,
+            store: store.clone(),
+            metrics: metrics.clone(),
+            clock,
+            tasks: supervisor.calls(),
+        });
+        let status = Arc::new(Status::new(Arc::clone(&calls), store.clone(), clock));
+        let (public_listener, public) = listen("phone", config.phone.listen).await?;
+        let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
+        let public_tls = server_tls(config.phone.tls.as_ref())?;
+        let router = public::router(Arc::clone(&line));
+        supervisor.start("public listener", move |stop| {
+            serve(Acceptor::Tcp(public_listener, public_tls), router, PUBLIC_CONNECTIONS, stop)
+        });
+        drop((admin_listener,));
+        info!("listening for Twilio on {public} as {}", config.phone.public_url);
+        info!("listening for people on {admin}");
+        Ok(Self { line, supervisor, notifier, status, drain: config.phone.drain, public, admin })
+    }
+
+    /// Serves until `signal` or until a part breaks, then stops in order: no new calls, a time of grace for the
+    /// running ones, the fallback for those that are left, the listeners, the store.
+    pub async fn run(mut self, mut signal: impl StopSignal) -> Result<(), AppError> {
+        self.notifier.ready(&self.status.line());
+        let (notifier, status) = (self.notifier.clone(), Arc::clone(&self.status));
+        self.supervisor.start("status", |stop| tell_status(notifier, status, stop));
+        let (notifier, store) = (self.notifier.clone(), self.line.store.clone());
+        self.supervisor.start("watchdog", |stop| async move {
+            // The answer comes through the runtime from the store's thread: neither stands still.
+            let prove = || {
+                let store = store.clone();
+                async move { store.totals().await.map(drop) }
+            };
+            notifier.feed_watchdog(stop, prove).await;
+        });
+        let fault = tokio::select! {
+            why = signal.wait() => {
+                info!("{why}: no new calls are taken");
+                None
+            }
+            fault = self.supervisor.run_until_fault() => Some(fault),
+        };
+        tokio::select! {
+            () = self.wind_down() => {}
+            why = signal.wait() => warn!("{why} again: stopping at once"),
+        }
+        fault.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    async fn wind_down(self) {
+        self.line.calls.drain();
+        self.notifier.stopping(&self.status.line());
+        let running = self.line.calls.active();
+        if running > 0 {
+            info!("{running} calls are running; they have {:?} to end", self.drain);
+        }
+        let left = self.supervisor.wind_down(Grace::of_calls(self.drain)).await;
+        if left.calls_cut > 0 {
+            warn!("{} calls were left to the fallback", left.calls_cut);
+        }
+        if !left.tasks.is_empty() {
+            warn!("did not stop in time: {}", left.tasks.join(", "));
+        }
+        self.line.store.close().await;
+        info!("stopped");
+    }
+}
+
+async fn tell_status(notifier: Notifier, status: Arc<Status>, stop: CancellationToken) {
+    let mut told = String::new();
+    let mut ticks = tokio::time::interval(STATUS_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let line = status.line();
+        if line != told {
+            notifier.status(&line);
+            told = line;
+        }
+    }
+}
+
+async fn listen(section: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), AppError> {
+    let failed = |source| AppError::Listen { section, address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}
+
+fn server_tls(files: Option<&TlsFiles>) -> Result<Option<Arc<rustls::ServerConfig>>, TlsError> {
+    files.map(net::server_tls).transpose()
+}

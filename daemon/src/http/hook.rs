@@ -1,0 +1,271 @@
+//! Twilio's webhooks: checked before anything else, answered from memory in a millisecond.
+//!
+//! An unsigned request learns nothing and leaves nothing but a count. What a signed one asks is decided by
+//! [`Calls::admit`](crate::phone::calls::Calls::admit); the model is connected while Twilio is still fetching the answer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::twilio::twiml::{self, StreamTarget};
+use frontdesk_core::twilio::webhook::{
+    Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest,
+};
+use log::{info, warn};
+use serde_json::json;
+
+use super::public::PhoneLine;
+use crate::phone::calls::{Admission, Refusal};
+use crate::session::task::Command;
+use crate::store;
+
+/// A call asks what to do.
+pub const VOICE: &str = "/twilio/voice";
+/// A call has moved on.
+pub const STATUS: &str = "/twilio/status";
+/// A media stream has started, stopped, or could not be connected.
+pub const STREAM: &str = "/twilio/stream";
+/// A message was left.
+pub const VOICEMAIL: &str = "/twilio/voicemail";
+
+/// Twilio's requests are a few kilobytes.
+const MAX_BODY: usize = 64 << 10;
+/// A body that has not arrived by then is not waited for.
+const BODY_WITHIN: Duration = Duration::from_secs(5);
+/// The store is asked for an ended call that long; a disk that hangs must not keep a caller waiting.
+const STORE_WITHIN: Duration = Duration::from_millis(25);
+
+type Line = State<Arc<PhoneLine>>;
+
+/// `POST /twilio/voice`
+pub async fn voice(State(line): Line, request: Request) -> Response {
+    let began = Instant::now();
+    let (outcome, response) = answer_voice(&line, began, request).await;
+    line.metrics.webhook("voice", outcome, began.elapsed());
+    response
+}
+
+async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'static str, Response) {
+    let body = match signed_body(line, request).await {
+        Ok(body) => body,
+        Err(status) => return ("refused", status.into_response()),
+    };
+    let asked = body.form().and_then(|form| VoiceRequest::parse(&form).map_err(|error| error.to_string()));
+    let voice = match asked {
+        Ok(voice) if voice.account_sid == line.phone.account_sid => voice,
+        Ok(_) => return ("foreign-account", StatusCode::FORBIDDEN.into_response()),
+        Err(error) => {
+            warn!("a signed voice webhook makes no sense: {error}");
+            return ("malformed", StatusCode::BAD_REQUEST.into_response());
+        }
+    };
+    let call = voice.call_sid;
+    if has_ended(line, &voice).await {
+        info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
+        return ("ended", xml(twiml::hang_up()));
+    }
+    let live_id = PhoneLine::live_id();
+    match line.calls.admit(now, call, &voice.from, &live_id) {
+        Ok(Admission::New { token, commands }) => {
+            announce(line, now, &voice);
+            line.metrics.call_started();
+            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call from {}", voice.from);
+            line.start(call, live_id, commands);
+            ("answered", stream_to(line, &token))
+        }
+        Ok(Admission::Again { token }) => {
+            info!(call_sid = call.as_str(); "a webhook was repeated: the same call with a fresh stream");
+            ("again", stream_to(line, &token))
+        }
+        Err(Refusal::Ended) => ("ended", xml(twiml::hang_up())),
+        Err(refusal) => {
+            announce(line, now, &voice);
+            warn!(call_sid = call.as_str(); "call from {} sent to the fallback: {}", voice.from, refusal.as_str());
+            let at = line.clock.civil(now);
+            let reason = Cow::Owned(format!("not taken: {}", refusal.as_str()));
+            line.store.record(store::Record::CallEnded { call, at, reason });
+            (refusal.as_str(), fall_back(line))
+        }
+    }
+}
+
+/// Whether the call was over before this daemon was started. Running calls are never looked up.
+async fn has_ended(line: &PhoneLine, voice: &VoiceRequest) -> bool {
+    let known = tokio::time::timeout(STORE_WITHIN, line.store.call(voice.call_sid)).await;
+    matches!(known, Ok(Ok(Some(known))) if known.call.ended_at.is_some())
+}
+
+fn announce(line: &PhoneLine, now: Instant, voice: &VoiceRequest) {
+    line.store.record(store::Record::CallStarted {
+        call: voice.call_sid,
+        account: voice.account_sid,
+        direction: voice.direction,
+        caller: voice.from.clone(),
+        callee: voice.to.clone(),
+        at: line.clock.civil(now),
+    });
+}
+
+fn stream_to(line: &PhoneLine, token: &str) -> Response {
+    let public = &line.phone.public_url;
+    let socket = public.replacen("http", "ws", 1);
+    let url = format!("{socket}/twilio/media/{token}");
+    let status = format!("{public}{STREAM}");
+    let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
+    match twiml::answer(&target, &line.fallback) {
+        Ok(document) => xml(document),
+        Err(error) => {
+            warn!("the answer to a call could not be written: {error}");
+            fall_back(line)
+        }
+    }
+}
+
+fn fall_back(line: &PhoneLine) -> Response {
+    // Tried out when the daemon was started.
+    xml(twiml::fallback_only(&line.fallback).unwrap_or_else(|_| twiml::hang_up()))
+}
+
+/// `POST /twilio/status`: closes the record of every call, whatever became of it.
+pub async fn status(State(line): Line, request: Request) -> Response {
+    let began = Instant::now();
+    let outcome = match signed_body(&line, request).await {
+        Err(status) => Err(status),
+        Ok(body) => body
+            .form()
+            .and_then(|form| StatusRequest::parse(&form).map_err(|error| error.to_string()))
+            .map(|status| on_status(&line, began, &status))
+            .map_err(|_| StatusCode::BAD_REQUEST),
+    };
+    line.metrics.webhook("status", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    outcome.err().unwrap_or(StatusCode::NO_CONTENT).into_response()
+}
+
+fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
+    if status.account_sid != line.phone.account_sid {
+        return;
+    }
+    let call = status.call_sid;
+    info!(call_sid = call.as_str(); "Twilio says: {}", status.status.as_str());
+    line.store.record(store::Record::TwilioStatus {
+        call,
+        at: line.clock.civil(now),
+        status: status.status,
+        sequence: status.sequence,
+        duration: status.duration,
+    });
+    if status.status.is_final() {
+        line.calls.ask(&call, Command::Stop(EndReason::CallerLeft));
+    }
+}
+
+/// `POST /twilio/stream`: the only place where Twilio explains a stream that it could not connect.
+pub async fn stream(State(line): Line, request: Request) -> Response {
+    let began = Instant::now();
+    let outcome = match signed_body(&line, request).await {
+        Err(status) => Err(status),
+        Ok(body) => body
+            .form()
+            .and_then(|form| StreamRequest::parse(&form).map_err(|error| error.to_string()))
+            .map(|stream| on_stream(&line, began, &stream))
+            .map_err(|_| StatusCode::BAD_REQUEST),
+    };
+    line.metrics.webhook("stream", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    outcome.err().unwrap_or(StatusCode::NO_CONTENT).into_response()
+}
+
+fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
+    if let StreamEvent::Error(error) = &stream.event {
+        let call = stream.call_sid;
+        warn!(call_sid = call.as_str(); "Twilio could not stream the call: {error}");
+        let detail = json!({ "detail": error });
+        let event = store::Event { at: line.clock.civil(now), kind: "stream-error".into(), detail };
+        line.store.record(store::Record::Event { call, event });
+    }
+}
+
+/// `POST /twilio/voicemail`: a message was left, then its file is ready.
+pub async fn voicemail(State(line): Line, request: Request) -> Response {
+    let began = Instant::now();
+    let parsed = match signed_body(&line, request).await {
+        Err(status) => Err(status),
+        Ok(body) => body
+            .form()
+            .and_then(|form| RecordingRequest::parse(&form).map_err(|error| error.to_string()))
+            .map_err(|_| StatusCode::BAD_REQUEST),
+    };
+    line.metrics.webhook("voicemail", if parsed.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    match parsed {
+        Err(status) => status.into_response(),
+        Ok(recording) => {
+            on_recording(&line, began, &recording);
+            if recording.status == RecordingStatus::Recorded {
+                xml(twiml::hang_up())
+            } else {
+                StatusCode::NO_CONTENT.into_response()
+            }
+        }
+    }
+}
+
+fn on_recording(line: &PhoneLine, now: Instant, recording: &RecordingRequest) {
+    let call = recording.call_sid;
+    info!(call_sid = call.as_str(); "voicemail: {:?}", recording.status);
+    let detail = json!({
+        "recording_sid": recording.recording_sid.as_str(),
+        "url": recording.url,
+        "seconds": recording.duration.map(|duration| duration.as_secs()),
+        "status": format!("{:?}", recording.status).to_lowercase(),
+    });
+    let event = store::Event { at: line.clock.civil(now), kind: "voicemail".into(), detail };
+    line.store.record(store::Record::Event { call, event });
+}
+
+/// The body of a request whose signature holds.
+struct Signed(axum::body::Bytes);
+
+impl Signed {
+    fn form(&self) -> Result<Form<'_>, String> {
+        Form::parse(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// Reads the body and checks the signature over it and the address that Twilio was given, never over one that the
+/// request claims.
+async fn signed_body(line: &PhoneLine, request: Request) -> Result<Signed, StatusCode> {
+    let (parts, body) = request.into_parts();
+    // Without a signature there is nothing to read a body for.
+    let Some(signature) = header_text(&parts.headers, "x-twilio-signature") else {
+        return Err(StatusCode::FORBIDDEN);
+    };
+    let body = read(body).await?;
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let url = format!("{}{path}", line.phone.public_url);
+    let form = Form::parse(&body).map_err(|_| StatusCode::FORBIDDEN)?;
+    let settings = header_text(&parts.headers, "x-twilio-webhooks-signature-settings");
+    line.checker.check_form(&url, form.pairs(), Some(signature), settings).map_err(|_| StatusCode::FORBIDDEN)?;
+    drop(form);
+    Ok(Signed(body))
+}
+
+async fn read(body: Body) -> Result<axum::body::Bytes, StatusCode> {
+    match tokio::time::timeout(BODY_WITHIN, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+/// A header's text, if it has any.
+pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn xml(document: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/xml")], document).into_response()
+}

@@ -1,0 +1,9 @@
+//! Everything that is asked over HTTP.
+//!
+//! Two listeners that share nothing but the code that accepts connections: the public one, which knows Twilio's paths
+//! and no others, and the one for people.
+
+pub mod hook;
+pub mod media;
+pub mod public;
+pub mod serve;

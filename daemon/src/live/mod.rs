@@ -1,0 +1,6 @@
+//! The way to Gemini Live: credential, TLS, WebSocket. What is said there is decided in the core.
+
+pub mod connect;
+pub mod token;
+
+pub use connect::{Connector, LiveSocket};

@@ -1,0 +1,201 @@
+//! The calls that are running, and who may start one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::twilio::number::CallerId;
+use frontdesk_core::twilio::sid::CallSid;
+use tokio::sync::mpsc;
+
+use super::health::LiveHealth;
+use super::token::Tokens;
+use crate::metrics::Metrics;
+use crate::session::task::Command;
+
+/// Commands that may wait for a call: a stream, and somebody who ends it. Full: the asker is told.
+pub const COMMANDS: usize = 4;
+/// Ended calls that are remembered without asking the store.
+const REMEMBERED: usize = 1_000;
+
+/// Why a call is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// All lines are busy.
+    Full,
+    /// The daemon is being stopped.
+    Draining,
+    /// Gemini is known to be down.
+    ModelDown,
+    /// The call has ended: a replayed request.
+    Ended,
+    /// No token could be made.
+    NoToken,
+}
+
+impl Refusal {
+    /// The word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Draining => "draining",
+            Self::ModelDown => "model-down",
+            Self::Ended => "ended",
+            Self::NoToken => "no-token",
+        }
+    }
+}
+
+/// A webhook's outcome.
+pub enum Admission {
+    /// A new call: start its task with these commands.
+    New {
+        /// For its stream.
+        token: String,
+        /// What others will ask of it.
+        commands: mpsc::Receiver<Command>,
+    },
+    /// The webhook was repeated: the same call, a fresh token.
+    Again {
+        /// For its stream.
+        token: String,
+    },
+}
+
+/// What can be said of a running call.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Twilio's name of it.
+    pub call_sid: CallSid,
+    /// Its conversation's name in our logs.
+    pub live_id: String,
+    /// Who calls; prints masked.
+    pub caller: CallerId,
+    /// Since when.
+    pub since: Instant,
+}
+
+struct Entry {
+    running: Running,
+    commands: mpsc::Sender<Command>,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<CallSid, Entry>,
+    tokens: Tokens,
+    ended: VecDeque<CallSid>,
+    draining: bool,
+}
+
+/// The running calls. Shared by the webhook, the stream upgrade and the admin listener; locks are held for a look only.
+pub struct Calls {
+    most: usize,
+    state: Mutex<State>,
+    health: LiveHealth,
+    metrics: Metrics,
+}
+
+impl Calls {
+    /// Room for `most` calls.
+    pub fn new(most: usize, metrics: Metrics) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::default(), health: LiveHealth::new(Instant::now()), metrics })
+    }
+
+    /// Admits `call`, or says why not. `live_id` names its conversation if it is new.
+    pub fn admit(&self, now: Instant, call: CallSid, caller: &CallerId, live_id: &str) -> Result<Admission, Refusal> {
+        let mut state = self.lock();
+        if state.running.contains_key(&call) {
+            let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
+            return Ok(Admission::Again { token });
+        }
+        if state.ended.contains(&call) {
+            return Err(Refusal::Ended);
+        }
+        if state.draining {
+            return Err(Refusal::Draining);
+        }
+        if state.running.len() >= self.most {
+            return Err(Refusal::Full);
+        }
+        if self.health.is_down(now) {
+            return Err(Refusal::ModelDown);
+        }
+        let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let running = Running { call_sid: call, live_id: live_id.to_owned(), caller: caller.clone(), since: now };
+        state.running.insert(call, Entry { running, commands: sender });
+        self.metrics.set_active_calls(state.running.len());
+        Ok(Admission::New { token, commands })
+    }
+
+    /// Uses a media token up and says whom its stream belongs to.
+    pub fn redeem(&self, now: Instant, token: &str) -> Option<CallSid> {
+        let mut state = self.lock();
+        let call = state.tokens.redeem(now, token)?;
+        state.running.contains_key(&call).then_some(call)
+    }
+
+    /// Asks something of a running call; `false` if there is no such call, or it is not listening any more.
+    pub fn ask(&self, call: &CallSid, command: Command) -> bool {
+        let sender = self.lock().running.get(call).map(|entry| entry.commands.clone());
+        sender.is_some_and(|commands| commands.try_send(command).is_ok())
+    }
+
+    /// A call is over.
+    pub fn remove(&self, call: &CallSid) {
+        let mut state = self.lock();
+        if state.running.remove(call).is_some() {
+            self.metrics.set_active_calls(state.running.len());
+            if state.ended.len() == REMEMBERED {
+                state.ended.pop_front();
+            }
+            state.ended.push_back(*call);
+        }
+    }
+
+    /// Takes no new calls from now on.
+    pub fn drain(&self) {
+        self.lock().draining = true;
+    }
+
+    /// Whether no new calls are taken.
+    pub fn is_draining(&self) -> bool {
+        self.lock().draining
+    }
+
+    /// Ends every running call for `reason`.
+    pub fn stop_all(&self, reason: &EndReason) {
+        let all: Vec<_> = self.lock().running.keys().copied().collect();
+        for call in all {
+            self.ask(&call, Command::Stop(reason.clone()));
+        }
+    }
+
+    /// The running calls, oldest first.
+    pub fn running(&self) -> Vec<Running> {
+        let mut running: Vec<_> = self.lock().running.values().map(|entry| entry.running.clone()).collect();
+        running.sort_by_key(|running| running.since);
+        running
+    }
+
+    /// How many calls run.
+    pub fn active(&self) -> usize {
+        self.lock().running.len()
+    }
+
+    /// How many may run.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// What is known of Gemini.
+    pub fn health(&self) -> &LiveHealth {
+        &self.health
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,100 @@
+//! Twilio's REST API: the one call that ends a call.
+
+use std::time::Duration;
+
+use frontdesk_core::backoff::Backoff;
+use frontdesk_core::twilio::sid::{AccountSid, CallSid};
+use log::{debug, warn};
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use crate::config::{PhoneConfig, Secret};
+use crate::metrics::Metrics;
+
+/// One request; the whole hang-up is tried again until it holds.
+const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// Twilio's word for a call that is not in progress any more.
+const INVALID_CALL_STATE: u32 = 21_220;
+
+/// How a hang-up ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HangUp {
+    /// Twilio has ended the call.
+    Done,
+    /// It had ended already.
+    Gone,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Problem {
+    code: u32,
+}
+
+/// A client of the REST API.
+pub struct Rest {
+    http: reqwest::Client,
+    base: String,
+    account_sid: AccountSid,
+    auth_token: Secret,
+    metrics: Metrics,
+}
+
+impl Rest {
+    /// A client with the phone's credentials.
+    pub fn new(http: reqwest::Client, phone: &PhoneConfig, metrics: Metrics) -> Self {
+        let base = format!("{}/2010-04-01/Accounts/{}", phone.twilio_api, phone.account_sid);
+        Self { http, base, account_sid: phone.account_sid, auth_token: phone.auth_token.clone(), metrics }
+    }
+
+    /// Ends `call`, trying until it holds: as long as the caller is on the line there is nothing better to do.
+    pub async fn hang_up(&self, call: CallSid) -> HangUp {
+        let seed = u64::from_le_bytes(call.as_str().as_bytes()[26..34].try_into().unwrap_or_default());
+        let mut delays = Backoff::new(Duration::from_millis(200), Duration::from_secs(5), seed);
+        loop {
+            match self.complete(call).await {
+                Ok(outcome) => {
+                    self.metrics.hangup_attempt(if outcome == HangUp::Done { "done" } else { "gone" });
+                    return outcome;
+                }
+                Err(why) => {
+                    self.metrics.hangup_attempt("failed");
+                    // The first failure is told, the hundredth is not news.
+                    if delays.tries() == 0 {
+                        warn!(call_sid = call.as_str(); "hanging up failed, trying again: {why}");
+                    } else {
+                        debug!(call_sid = call.as_str(); "hanging up failed again: {why}");
+                    }
+                }
+            }
+            tokio::time::sleep(delays.next().unwrap_or(REQUEST_WITHIN)).await;
+        }
+    }
+
+    async fn complete(&self, call: CallSid) -> Result<HangUp, String> {
+        let url = format!("{}/Calls/{call}.json", self.base);
+        let answer = self
+            .http
+            .post(url)
+            .basic_auth(self.account_sid.as_str(), Some(self.auth_token.expose()))
+            .form(&[("Status", "completed")])
+            .timeout(REQUEST_WITHIN)
+            .send()
+            .await
+            .map_err(|error| format!("{:#}", error.without_url()))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(HangUp::Done);
+        }
+        let problem: Problem = answer.json().await.unwrap_or_default();
+        if status == StatusCode::NOT_FOUND || problem.code == INVALID_CALL_STATE {
+            return Ok(HangUp::Gone);
+        }
+        let hint = match status {
+            StatusCode::UNAUTHORIZED => "; check twilio-account-sid and twilio-auth-token",
+            StatusCode::TOO_MANY_REQUESTS => "; the account is over its rate",
+            _ => "",
+        };
+        Err(format!("Twilio answered HTTP {} code {}{hint}", status.as_u16(), problem.code))
+    }
+}

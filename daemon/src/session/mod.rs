@@ -1,0 +1,5 @@
+//! Runs conversations: one task a call, both sockets in it, no channel between them.
+
+pub mod prompt;
+pub mod socket;
+pub mod task;

@@ -1,0 +1,472 @@
+//! One call's task: owns the conversation and both its sockets, feeds it and performs what it asks for.
+//!
+//! There is no rule about calls in here. The task polls everything by hand in one place: a frame from one socket is
+//! decided upon and written to the other in the same turn, without a channel, a lock or a second task in between.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use frontdesk_core::gemini::close::{Close, ConnectFailure};
+use frontdesk_core::gemini::live::{Action, LiveSession};
+use frontdesk_core::session::bridge::Patience;
+use frontdesk_core::session::conversation::{Conversation, Outward};
+use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::tools::decl;
+use frontdesk_core::twilio::leg::{CallLeg, Expected, LegFault};
+use frontdesk_core::twilio::sid::CallSid;
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::socket::Socket;
+use crate::live::{Connector, LiveSocket};
+use crate::net::Stream;
+use crate::phone::journal::Journal;
+use crate::phone::rest::{HangUp, Rest};
+
+/// The stream must come that soon after the webhook: its token lives no longer.
+pub const STREAM_WITHIN: Duration = Duration::from_secs(30);
+/// The far ends' answers to our closes are waited for that long.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// A line that cannot be hung up is left to the fallback after that.
+const HANG_UP_WITHIN: Duration = Duration::from_mins(2);
+/// Messages taken from one socket before the others get their turn.
+const FAIR: usize = 32;
+
+/// What others may ask of a call.
+pub enum Command {
+    /// Twilio has connected the media stream that belongs to `token`.
+    Attach {
+        /// The socket, its upgrade done and its signature checked.
+        socket: Box<WebSocketStream<Stream>>,
+        /// The token of its path, used up.
+        token: String,
+    },
+    /// End it.
+    Stop(EndReason),
+}
+
+/// What a call's task is made of.
+pub struct Call {
+    /// Twilio's name of it.
+    pub sid: CallSid,
+    /// Our account.
+    pub account_sid: String,
+    /// The conversation's other end, not connected yet.
+    pub live: LiveSession,
+    /// How patient it is.
+    pub patience: Patience,
+    /// Audio kept at Twilio.
+    pub lead: Duration,
+    /// Opens live connections.
+    pub connector: Arc<Connector>,
+    /// Hangs up.
+    pub rest: Arc<Rest>,
+    /// Keeps, counts and logs.
+    pub journal: Journal,
+    /// What others ask.
+    pub commands: mpsc::Receiver<Command>,
+}
+
+type Connecting = Pin<Box<dyn Future<Output = Result<LiveSocket, ConnectFailure>> + Send>>;
+
+enum Link {
+    None,
+    Connecting(Connecting, Instant),
+    Open(Box<Socket>),
+}
+
+enum Phase {
+    /// The conversation runs.
+    Talking,
+    /// Twilio is asked to hang up; the stream stays until it has.
+    HangingUp(Pin<Box<dyn Future<Output = HangUp> + Send>>, Instant),
+    /// The sockets are being closed.
+    Leaving(Instant),
+}
+
+/// Runs a call from its webhook to its end; when `stop` is cancelled, the caller is left to the fallback.
+pub async fn run(call: Call, stop: CancellationToken) {
+    let mut task = Task::new(call, stop);
+    std::future::poll_fn(|cx| task.poll(cx)).await;
+    task.journal.task_ended();
+}
+
+struct Task {
+    sid: CallSid,
+    account_sid: String,
+    lead: Duration,
+    conversation: Conversation<CallLeg>,
+    connector: Arc<Connector>,
+    rest: Arc<Rest>,
+    journal: Journal,
+    commands: mpsc::Receiver<Command>,
+    stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    line: Option<Socket>,
+    link: Link,
+    phase: Phase,
+    began: Instant,
+    attached: bool,
+    /// Something was started that has not been polled yet.
+    fresh: bool,
+    timer: Pin<Box<Sleep>>,
+    armed: Option<Instant>,
+}
+
+impl Task {
+    fn new(call: Call, stop: CancellationToken) -> Self {
+        let now = Instant::now();
+        Self {
+            sid: call.sid,
+            account_sid: call.account_sid,
+            lead: call.lead,
+            conversation: Conversation::new(now, call.live, call.patience),
+            connector: call.connector,
+            rest: call.rest,
+            journal: call.journal,
+            commands: call.commands,
+            stop: Some(Box::pin(stop.cancelled_owned())),
+            line: None,
+            link: Link::None,
+            phase: Phase::Talking,
+            began: now,
+            attached: false,
+            fresh: false,
+            timer: Box::pin(tokio::time::sleep(STREAM_WITHIN)),
+            armed: None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let busy = self.poll_commands(cx) | self.poll_line(cx) | self.poll_link(cx);
+            let now = Instant::now();
+            self.on_time(now);
+            self.perform(now);
+            self.flush(cx, now);
+            if self.poll_phase(cx, now) {
+                return Poll::Ready(());
+            }
+            let again = busy | std::mem::take(&mut self.fresh) || self.arm(cx, now);
+            if !again {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready()) {
+            self.stop = None;
+            self.conversation.stop(Instant::now(), EndReason::Draining);
+            return true;
+        }
+        let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return false };
+        let now = Instant::now();
+        match command {
+            Command::Attach { socket, token } => self.attach(now, *socket, token),
+            Command::Stop(reason) => self.conversation.stop(now, reason),
+        }
+        true
+    }
+
+    fn attach(&mut self, now: Instant, socket: WebSocketStream<Stream>, token: String) {
+        if self.line.is_some() || !matches!(self.phase, Phase::Talking) {
+            // Dropping it closes it: a second stream of a call has no business here.
+            return self.journal.refused_stream();
+        }
+        let expected =
+            Expected { account_sid: self.account_sid.clone(), call_sid: self.sid.as_str().to_owned(), token };
+        self.attached = true;
+        self.line = Some(Socket::new(socket));
+        self.conversation.attach(CallLeg::new(now, expected, self.lead));
+    }
+
+    /// Reads what Twilio sent. Returns whether there was something.
+    fn poll_line(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..FAIR {
+            let Some(line) = &mut self.line else { return false };
+            let Poll::Ready(message) = line.poll_message(cx) else { return false };
+            let now = Instant::now();
+            match message {
+                Some(Ok(Message::Text(text))) => self.on_line_text(now, &text),
+                Some(Ok(Message::Binary(bytes))) => {
+                    self.on_line_fault(now, &LegFault::Binary(bytes.len()));
+                }
+                Some(Ok(Message::Close(_))) | None => self.on_line_closed(now),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => self.on_line_error(now, &error),
+            }
+        }
+        true
+    }
+
+    fn on_line_text(&mut self, now: Instant, text: &str) {
+        let Some(leg) = self.conversation.source_mut() else { return };
+        match leg.handle(now, text) {
+            Ok(()) => self.conversation.source_fed(now),
+            Err(fault) => self.on_line_fault(now, &fault),
+        }
+    }
+
+    fn on_line_fault(&mut self, now: Instant, fault: &LegFault) {
+        self.journal.leg_fault(fault);
+        self.close_line(fault.close_code(), "protocol");
+        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
+    }
+
+    fn on_line_closed(&mut self, now: Instant) {
+        let ours = self.line.take().is_some_and(|line| line.is_closing());
+        if !ours && !self.conversation.is_over() {
+            self.conversation.source_lost(now);
+        }
+    }
+
+    fn on_line_error(&mut self, now: Instant, error: &WsError) {
+        match error {
+            WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
+                self.journal.line_error(1009, error);
+                self.close_line(1009, "too large");
+                self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
+            }
+            WsError::Utf8(_) | WsError::Protocol(_) => {
+                self.journal.line_error(1002, error);
+                self.line = None;
+                self.conversation.source_lost(now);
+            }
+            _ => {
+                self.journal.line_error(1006, error);
+                self.on_line_closed(now);
+            }
+        }
+    }
+
+    fn close_line(&mut self, code: u16, reason: &'static str) {
+        if let Some(line) = &mut self.line
+            && line.close(code, reason).is_err()
+        {
+            self.line = None;
+        }
+    }
+
+    /// Connects to Gemini, or reads what it sent. Returns whether there was something.
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.link {
+            Link::None => false,
+            Link::Connecting(connecting, since) => {
+                let Poll::Ready(outcome) = connecting.as_mut().poll(cx) else { return false };
+                let (now, since) = (Instant::now(), *since);
+                match outcome {
+                    Ok(socket) => {
+                        self.link = Link::Open(Box::new(Socket::new(socket)));
+                        self.journal.live_connected(now - since);
+                        self.conversation.live_mut().opened(now);
+                    }
+                    Err(failure) => {
+                        self.link = Link::None;
+                        self.conversation.live_mut().refused(now, &failure);
+                    }
+                }
+                self.conversation.live_fed(now);
+                true
+            }
+            Link::Open(_) => self.read_link(cx),
+        }
+    }
+
+    fn read_link(&mut self, cx: &mut Context<'_>) -> bool {
+        for _ in 0..FAIR {
+            let Link::Open(socket) = &mut self.link else { return true };
+            let Poll::Ready(message) = socket.poll_message(cx) else { return false };
+            let now = Instant::now();
+            let live = self.conversation.live_mut();
+            match message {
+                Some(Ok(Message::Text(text))) => live.frame(now, text.as_bytes()),
+                Some(Ok(Message::Binary(bytes))) => live.frame(now, &bytes),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => live.alive(now),
+                Some(Ok(Message::Frame(_))) => {}
+                Some(Ok(Message::Close(frame))) => {
+                    let close = frame.map_or(Close { code: 1005, reason: String::new() }, |frame| Close {
+                        code: frame.code.into(),
+                        reason: frame.reason.as_str().to_owned(),
+                    });
+                    self.link = Link::None;
+                    live.closed(now, &close);
+                }
+                None => {
+                    self.link = Link::None;
+                    live.closed(now, &Close::broken("the connection ended"));
+                }
+                Some(Err(error)) => {
+                    self.link = Link::None;
+                    live.closed(now, &Close::broken(error.to_string()));
+                }
+            }
+            self.conversation.live_fed(now);
+            self.perform(now);
+        }
+        true
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        self.conversation.poll(now);
+        if !self.attached && now >= self.began + STREAM_WITHIN {
+            self.attached = true;
+            self.conversation.stop(now, EndReason::LineLost);
+        }
+        let fault = self.conversation.source_mut().and_then(|leg| leg.poll(now).err());
+        if let Some(fault) = fault
+            && matches!(self.phase, Phase::Talking)
+        {
+            self.on_line_fault(now, &fault);
+        }
+    }
+
+    /// Carries out what the conversation and the live session ask for.
+    fn perform(&mut self, now: Instant) {
+        while let Some(outward) = self.conversation.next_outward() {
+            self.perform_one(now, outward);
+        }
+        self.perform_live(now);
+        self.send_line();
+    }
+
+    fn perform_one(&mut self, now: Instant, outward: Outward) {
+        match outward {
+            // The one function there is belongs to the Bridge; whatever else the model invents is answered at once,
+            // so that there is never one to cancel.
+            Outward::RunTool(call) => {
+                self.conversation.tool_done(now, call.key, decl::unknown(&call.name, &[decl::END_CALL]));
+            }
+            Outward::CancelTool(_) => {}
+            Outward::LiveReady => self.journal.live_ready(),
+            Outward::LiveLost(fault) => self.journal.live_lost(now, fault),
+            Outward::Record(record) => self.journal.record(now, record),
+            Outward::Measure(measure) => self.journal.measure(measure),
+            Outward::HangUp(reason) => {
+                self.journal.ended(now, &reason);
+                let rest = Arc::clone(&self.rest);
+                let sid = self.sid;
+                self.phase = Phase::HangingUp(Box::pin(async move { rest.hang_up(sid).await }), now);
+            }
+            Outward::FallBack(reason) | Outward::Gone(reason) => {
+                self.journal.ended(now, &reason);
+                self.leave(now);
+            }
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        self.close_line(1000, "");
+        self.phase = Phase::Leaving(now);
+    }
+
+    fn perform_live(&mut self, now: Instant) {
+        loop {
+            let sendable = match &self.link {
+                Link::Open(socket) => socket.can_send(),
+                Link::None | Link::Connecting(..) => true,
+            };
+            if !sendable {
+                return;
+            }
+            let Some(action) = self.conversation.live_mut().next_action() else { return };
+            let outcome = match (action, &mut self.link) {
+                (Action::Connect, link) => {
+                    let (connector, path) = (Arc::clone(&self.connector), self.conversation.live().setup().path());
+                    *link = Link::Connecting(Box::pin(async move { connector.connect(&path).await }), now);
+                    self.fresh = true;
+                    Ok(())
+                }
+                (Action::Send(text), Link::Open(socket)) => socket.send_text(text),
+                (Action::Ping, Link::Open(socket)) => socket.send_ping(),
+                (Action::Close, Link::Open(socket)) => socket.close(1000, ""),
+                (Action::Drop | Action::Close, link) => {
+                    *link = Link::None;
+                    Ok(())
+                }
+                (Action::Send(_) | Action::Ping, _) => Ok(()),
+            };
+            if let Err(error) = outcome {
+                self.link = Link::None;
+                self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
+                self.conversation.live_fed(now);
+            }
+        }
+    }
+
+    fn send_line(&mut self) {
+        let Some(line) = &mut self.line else { return };
+        let Some(leg) = self.conversation.source_mut() else { return };
+        while line.can_send() {
+            let Some(message) = leg.next_message() else { return };
+            if line.send_text(message).is_err() {
+                // The reader will say why.
+                return;
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if let Some(line) = &mut self.line
+            && let Err(error) = line.flush(cx)
+        {
+            self.on_line_error(now, &error);
+        }
+        if let Link::Open(socket) = &mut self.link
+            && let Err(error) = socket.flush(cx)
+        {
+            self.link = Link::None;
+            self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
+            self.conversation.live_fed(now);
+        }
+    }
+
+    /// Whether the task is done.
+    fn poll_phase(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        match &mut self.phase {
+            Phase::Talking => false,
+            Phase::HangingUp(asking, since) => {
+                let answered = asking.as_mut().poll(cx);
+                let since = *since;
+                if self.line.is_none() || answered.is_ready() || now >= since + HANG_UP_WITHIN {
+                    self.leave(now);
+                    return self.poll_phase(cx, now);
+                }
+                false
+            }
+            Phase::Leaving(since) => {
+                let closed = self.line.is_none() && !matches!(self.link, Link::Open(_));
+                closed || now >= *since + CLOSE_WITHIN
+            }
+        }
+    }
+
+    /// Sets the timer to the next deadline. Returns whether it has passed already.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let phase = match &self.phase {
+            Phase::Talking => (!self.attached).then_some(self.began + STREAM_WITHIN),
+            Phase::HangingUp(_, since) => Some(*since + HANG_UP_WITHIN),
+            Phase::Leaving(since) => Some(*since + CLOSE_WITHIN),
+        };
+        let leg = self.conversation.source().and_then(|leg| leg.deadline(now));
+        let Some(deadline) = [self.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {
+            return false;
+        };
+        // A timer that fires early costs a look; moving it at every frame would cost more.
+        if self.armed.is_none_or(|armed| deadline < armed || armed <= now) {
+            self.timer.as_mut().reset(deadline.into());
+            self.armed = Some(deadline);
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            self.armed = None;
+            return true;
+        }
+        false
+    }
+}

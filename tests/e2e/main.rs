@@ -1,0 +1,4 @@
+//! Stories from end to end: the real daemon as a process, real sockets, real time. Each is what a person would tell.
+
+mod phone_call;
+mod trouble;

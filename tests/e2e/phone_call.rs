@@ -1,0 +1,146 @@
+//! A call as it should go.
+
+use std::time::Duration;
+
+use frontdesk_gemini_sim::{Scenario, Settings as GeminiSettings};
+use frontdesk_tests::world::{Making, World, agent_recogniser, caller_says, listen};
+use frontdesk_twilio_sim::{CallState, Step};
+
+const CALL: Duration = Duration::from_secs(90);
+
+/// The rehearsal's own scenario: what a caller may say, and the answers.
+fn scenario() -> Scenario {
+    Scenario::default()
+}
+
+fn has_end_call(scenario: &Scenario, n: usize) -> bool {
+    scenario.exchanges[n].calls().any(|call| call.name == "end_call")
+}
+
+/// Four turns, the last of them a goodbye: each side hears the other, and nothing is lost on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_turns_are_heard_by_both_sides_and_the_line_is_hung_up_behind_the_farewell() {
+    let scenario = scenario();
+    let goodbye =
+        (0..scenario.exchanges.len()).find(|&n| has_end_call(&scenario, n)).expect("the scenario says goodbye");
+    let turns: Vec<usize> = (0..scenario.exchanges.len())
+        .filter(|&n| scenario.exchanges[n].calls().next().is_none())
+        .take(3)
+        .chain([goodbye])
+        .collect();
+    let world = World::make(Making {
+        gemini: GeminiSettings { keep_audio: true, ..GeminiSettings::default() },
+        ..Making::default()
+    })
+    .await
+    .unwrap();
+    let mut steps = vec![listen()];
+    for &turn in &turns {
+        steps.push(Step::Say(caller_says(&scenario, &scenario.exchanges[turn].caller).unwrap()));
+        steps.push(listen());
+    }
+    let call = world.call(steps);
+    let report = call.wait_ended(CALL).await.unwrap();
+
+    // Twilio's end: nothing to complain about, and it was we who ended the call, by REST.
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    assert!(report.gave_up.is_empty(), "{:?}", report.gave_up);
+    assert_eq!(report.state, CallState::Completed);
+    assert!(report.dialled.is_empty(), "a call that ends well reaches nobody else: {:?}", report.dialled);
+    let hang_ups = world.twilio.rest_requests().len();
+    assert!((1..=2).contains(&hang_ups), "{hang_ups} requests");
+
+    // The model's end: it understood every line.
+    let sessions = world.gemini.sessions();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].protocol_errors, [""; 0]);
+    assert_eq!(sessions[0].greeted, 1);
+    let understood: Vec<_> = sessions[0].utterances.iter().filter_map(|heard| heard.recognised.as_deref()).collect();
+    let said: Vec<_> = turns.iter().map(|&turn| scenario.exchanges[turn].caller.as_str()).collect();
+    assert_eq!(understood, said);
+
+    // The caller's ear: the greeting and every answer, whole.
+    let stream = report.stream().unwrap();
+    let heard = stream.heard();
+    assert!(
+        heard.underruns(Duration::from_millis(150)).is_empty(),
+        "{:?}",
+        heard.underruns(Duration::from_millis(150))
+    );
+    assert_eq!(stream.unplayed, 0, "the farewell was cut");
+    let lines: Vec<&str> = std::iter::once(scenario.greeting.as_str())
+        .chain(turns.iter().map(|&turn| scenario.exchanges[turn].reply.as_str()))
+        .collect();
+    let recogniser = agent_recogniser(&scenario, &lines).unwrap();
+    for (n, line) in lines.iter().enumerate() {
+        let words = recogniser.words_heard(n, &heard.pcm);
+        assert!(words.fraction > 0.95, "of {line:?} the caller heard {:.0} %", words.fraction * 100.0);
+    }
+
+    // The record: what was heard, in order, and the call closed.
+    let path = format!("/v1/calls/{}", report.sid);
+    let record = world
+        .daemon
+        .wait_for_json(&path, Duration::from_secs(5), |call| call["twilio_status"] == "completed")
+        .await
+        .unwrap();
+    assert_eq!(record["end_reason"], "agent-ended");
+    let transcript: Vec<(String, String)> = record["transcript"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|turn| (turn["who"].as_str().unwrap().to_owned(), turn["text"].as_str().unwrap().to_owned()))
+        .collect();
+    let mut expected = vec![("agent".to_owned(), scenario.greeting.clone())];
+    for &turn in &turns {
+        expected.push(("caller".to_owned(), scenario.exchanges[turn].caller.clone()));
+        expected.push(("agent".to_owned(), scenario.exchanges[turn].reply.clone()));
+    }
+    assert_eq!(transcript, expected);
+}
+
+/// The caller speaks over the greeting: silence within a frame of the decision, and a transcript that ends there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interruption_silences_the_agent_and_the_transcript_ends_where_the_ear_did() {
+    let scenario = scenario();
+    let world = World::start().await.unwrap();
+    let line = &scenario.exchanges[0].caller;
+    let steps = [
+        Step::Interrupt {
+            after: Duration::from_millis(1_200),
+            timeout: Duration::from_secs(10),
+            say: caller_says(&scenario, line).unwrap(),
+        },
+        listen(),
+        Step::HangUp,
+    ];
+    let report = world.call(steps).wait_ended(CALL).await.unwrap();
+    assert!(report.problems().is_empty(), "{:?}", report.problems());
+    let stream = report.stream().unwrap();
+    let heard = stream.heard();
+
+    // Lowered within 60 ms of the first sound, and gone at the last clear of the barge-in.
+    let first = stream.barge_in_delays()[0].expect("the agent was cleared");
+    assert!(first <= Duration::from_millis(120), "ducked {first:?} after the onset of a soft consonant");
+    let onset = stream.utterances[0].span.start;
+    let barge: Vec<usize> = (0..heard.clears.len()).filter(|&n| heard.clears[n].at < onset + 8 * 1_500).collect();
+    let last = *barge.last().unwrap();
+    let tail = heard.audible_after_clear(last, Duration::from_millis(300)).unwrap();
+    assert!(tail <= Duration::from_millis(20), "{tail:?} of the reply was heard behind the decision");
+
+    // The answer to what was said over it was heard whole.
+    let recogniser = agent_recogniser(&scenario, &[&scenario.greeting, &scenario.exchanges[0].reply]).unwrap();
+    assert!(recogniser.words_heard(1, &heard.pcm).fraction > 0.95);
+
+    // The transcript holds of the greeting what was heard, not what was sent.
+    let path = format!("/v1/calls/{}", report.sid);
+    let record =
+        world.daemon.wait_for_json(&path, Duration::from_secs(5), |call| call["ended_at"].is_string()).await.unwrap();
+    let first = &record["transcript"][0];
+    assert_eq!((first["who"].as_str(), first["interrupted"].as_bool()), (Some("agent"), Some(true)));
+    let text = first["text"].as_str().unwrap();
+    assert!(scenario.greeting.starts_with(text) && text.len() < scenario.greeting.len(), "{text:?}");
+    let words = recogniser.words_heard(0, &heard.pcm[..onset as usize + 8 * 1_000]);
+    let written = text.split_whitespace().count() as f32 / scenario.greeting.split_whitespace().count() as f32;
+    assert!((written - words.fraction).abs() < 0.35, "written {written:.2}, heard {:.2}", words.fraction);
+}
