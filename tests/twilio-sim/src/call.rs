@@ -2,35 +2,33 @@
 
 use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
-use frontdesk_voice::mulaw;
 use tokio::{
-    sync::mpsc::UnboundedReceiver,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::sleep,
 };
 
 use crate::{
     call_shared::{CallShared, Command, Source},
     caller::Script,
     faults::CallbackDelivery,
-    ids::{Rng, iso8601_now, rfc2822_now},
+    ids::{Rng, rfc2822_now},
     plan::{CallPlan, DialOutcome},
-    report::{Alert, Dialled, RecordingReport, What},
+    report::{Alert, What},
     rest_view::CallState,
     sim::SimInner,
-    stream::{self, Leave, StreamPlan},
-    stream_report::StreamEnd,
-    twiml::{self, Dial, Document, Gather, Method, Record, StreamNoun, Verb},
-    webhook::{Answer, Client, Outgoing, check_twiml_answer, resolve},
+    twiml::{self, Document, Method},
+    webhook::{Answer, Client, Outgoing, check_twiml_answer},
 };
 
 /// How the call goes on when a verb does not simply end.
-enum Flow {
+pub(crate) enum Flow {
     Next(Source),
     End(CallState),
 }
 
-type Step = Result<(), Flow>;
+/// A verb that ran: on to the next one, or elsewhere.
+pub(crate) type Ran = Result<(), Flow>;
 
 /// The call's task.
 pub(crate) struct Call {
@@ -40,6 +38,7 @@ pub(crate) struct Call {
     pub(crate) sid: String,
     pub(crate) shared: Arc<CallShared>,
     pub(crate) commands: UnboundedReceiver<Command>,
+    pub(crate) hang_up: UnboundedSender<Command>,
     pub(crate) client: Client,
     pub(crate) script: Script,
     pub(crate) rng: Rng,
@@ -51,15 +50,26 @@ pub(crate) struct Call {
 impl Call {
     /// Runs the call to its end, callbacks included.
     pub(crate) async fn run(mut self) {
-        let state = match timeout(self.plan.time_limit, self.documents()).await {
-            Ok(state) => state,
-            Err(_) => CallState::Completed,
-        };
+        let state = self.until_end().await;
         self.shared.set_state(state);
         self.shared.note(What::Ended(state));
         self.final_callback(state).await;
         while self.callbacks.join_next().await.is_some() {}
         self.shared.update(|report| report.ended = true);
+    }
+
+    /// The documents, one after the other; when the caller's time is over, the caller hangs up.
+    async fn until_end(&mut self) -> CallState {
+        let (limit, hang_up) = (self.plan.time_limit, self.hang_up.clone());
+        let documents = self.documents();
+        tokio::pin!(documents);
+        tokio::select! {
+            state = &mut documents => return state,
+            () = sleep(limit) => {}
+        }
+        // The call itself listens to this, so it is there to receive it.
+        let _ = hang_up.send(Command::HangUp);
+        documents.await
     }
 
     async fn documents(&mut self) -> CallState {
@@ -153,7 +163,7 @@ impl Call {
     }
 
     /// A request in the foreground: the call waits for it, commands still reach the call.
-    async fn request(
+    pub(crate) async fn request(
         &mut self,
         purpose: &'static str,
         url: &str,
@@ -167,7 +177,12 @@ impl Call {
     }
 
     /// A request in the background, of which only the record remains.
-    fn notify(&mut self, purpose: &'static str, url: &str, extra: Vec<(String, String)>) {
+    pub(crate) fn notify(
+        &mut self,
+        purpose: &'static str,
+        url: &str,
+        extra: Vec<(String, String)>,
+    ) {
         let outgoing = self.outgoing(purpose, url, Method::Post, extra);
         let (client, shared) = (self.client.clone(), self.shared.clone());
         self.callbacks.spawn(async move {
@@ -175,7 +190,7 @@ impl Call {
         });
     }
 
-    fn outgoing(
+    pub(crate) fn outgoing(
         &mut self,
         purpose: &'static str,
         url: &str,
@@ -251,279 +266,9 @@ impl Call {
         }
     }
 
-    async fn pass(&mut self, seconds: f64) -> Step {
+    pub(crate) async fn pass(&mut self, seconds: f64) -> Ran {
         let lasts = Duration::from_secs_f64(seconds.max(0.0) / self.sim.settings.verb_speed);
         self.unless_interrupted(sleep(lasts)).await
-    }
-
-    // --- verbs ---
-
-    async fn execute(&mut self, document: Document, url: &str) -> Flow {
-        for verb in document.verbs {
-            let shown = verb.to_string();
-            self.shared
-                .update(|report| report.verbs.push(shown.clone()));
-            self.shared.note(What::Verb(shown));
-            if !matches!(verb, Verb::Reject { .. } | Verb::Pause(_)) {
-                self.shared.set_state(CallState::InProgress);
-            }
-            if let Err(flow) = self.verb(verb, url).await {
-                return flow;
-            }
-        }
-        Flow::End(CallState::Completed)
-    }
-
-    async fn verb(&mut self, verb: Verb, url: &str) -> Step {
-        match verb {
-            Verb::Say { text, times } => self.say(&text, times).await,
-            Verb::Play { url: file, digits } => self.play(&resolve(url, &file), digits).await,
-            Verb::Pause(length) => {
-                self.pass(length).await?;
-                // A leading pause delays the answer by its length.
-                self.shared.set_state(CallState::InProgress);
-                Ok(())
-            }
-            Verb::Gather(gather) => self.gather(gather, url).await,
-            Verb::Record(record) => self.record(record, url).await,
-            Verb::Dial(dial) => self.dial(dial, url).await,
-            Verb::Redirect { url: next, method } => Err(Flow::Next(Source::Url {
-                purpose: "redirect",
-                url: resolve(url, &next),
-                method,
-                extra: Vec::new(),
-            })),
-            Verb::Reject { busy: true } => Err(Flow::End(CallState::Busy)),
-            Verb::Reject { busy: false } => Err(Flow::End(CallState::NoAnswer)),
-            Verb::Hangup => Err(Flow::End(CallState::Completed)),
-            Verb::Connect {
-                action,
-                method,
-                stream,
-            } => {
-                self.stream(&stream, url).await?;
-                match action {
-                    None => Ok(()),
-                    Some(action) => Err(next_document(url, &action, method, Vec::new())),
-                }
-            }
-            Verb::Skipped(_) => Ok(()),
-        }
-    }
-
-    async fn say(&mut self, text: &str, times: u32) -> Step {
-        let once = text.chars().count() as f64 / 15.0;
-        match times {
-            0 => self.pass(f64::from(u32::MAX)).await,
-            n => self.pass(once * f64::from(n)).await,
-        }
-    }
-
-    async fn play(&mut self, file: &str, digits: Option<String>) -> Step {
-        if let Some(digits) = digits {
-            return self.pass(digits.len() as f64 * 0.5).await;
-        }
-        match self.request("play", file, Method::Get, Vec::new()).await? {
-            Ok(answer) if answer.status == 200 && answer.content_type.starts_with("audio/") => {
-                self.pass(3.0).await
-            }
-            Ok(answer) => {
-                let (status, kind) = (answer.status, answer.content_type);
-                self.shared
-                    .alert(12_300, format!("{file} answered {status} with {kind:?}"));
-                Ok(())
-            }
-            Err(alert) => {
-                self.shared.alert(alert.code, alert.text);
-                Ok(())
-            }
-        }
-    }
-
-    async fn gather(&mut self, gather: Gather, url: &str) -> Step {
-        let pressed = self.digits.pop_front().unwrap_or_default();
-        if pressed.is_empty() {
-            for prompt in gather.prompts {
-                if let Verb::Say { text, times } = prompt {
-                    self.say(&text, times.max(1)).await?;
-                }
-            }
-            self.pass(gather.timeout).await?;
-            if !gather.action_on_empty {
-                return Ok(());
-            }
-        }
-        let finish = gather.finish_on_key.chars().next();
-        let ended_by = finish.filter(|&key| pressed.contains(key));
-        let mut digits: String = pressed.chars().take_while(|&d| Some(d) != finish).collect();
-        if let Some(most) = gather.num_digits {
-            digits.truncate(most);
-        }
-        let extra = vec![
-            ("Digits".to_owned(), digits),
-            (
-                "FinishedOnKey".to_owned(),
-                ended_by.map(String::from).unwrap_or_default(),
-            ),
-            ("msg".to_owned(), "Gather End".to_owned()),
-        ];
-        let action = gather.action.unwrap_or_default();
-        Err(next_document(url, &action, gather.method, extra))
-    }
-
-    async fn record(&mut self, record: Record, url: &str) -> Step {
-        let Some(mut pcm) = self.plan.voicemail.take().filter(|pcm| !pcm.is_empty()) else {
-            self.pass(5.0).await?;
-            return Ok(());
-        };
-        pcm.truncate((record.max_length * 8_000.0) as usize);
-        let seconds = pcm.len() as f64 / 8_000.0;
-        self.pass(seconds).await?;
-        let sid = self.rng.sid("RE");
-        let account = &self.sim.settings.account_sid;
-        let base = self.sim.api_base();
-        let file = format!("{base}/2010-04-01/Accounts/{account}/Recordings/{sid}");
-        let duration = (seconds.ceil() as u64).to_string();
-        self.shared.update(|report| {
-            report.recordings.push(RecordingReport {
-                sid: sid.clone(),
-                url: file.clone(),
-                pcm: mulaw::decode_all(&mulaw::encode_all(&pcm)),
-            });
-        });
-        let about = vec![
-            ("RecordingUrl".to_owned(), file),
-            ("RecordingSid".to_owned(), sid),
-            ("RecordingDuration".to_owned(), duration),
-        ];
-        if let Some(callback) = &record.status_callback {
-            let mut extra = about.clone();
-            extra.extend(
-                [
-                    ("RecordingStatus", "completed"),
-                    ("RecordingChannels", "1"),
-                    ("RecordingSource", "RecordVerb"),
-                    ("RecordingTrack", "inbound"),
-                ]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
-            );
-            extra.push(("RecordingStartTime".to_owned(), rfc2822_now()));
-            self.notify("recording", &resolve(url, callback), extra);
-        }
-        let mut extra = about;
-        extra.push(("Digits".to_owned(), "#".to_owned()));
-        let action = record.action.unwrap_or_default();
-        Err(next_document(url, &action, record.method, extra))
-    }
-
-    async fn dial(&mut self, dial: Dial, url: &str) -> Step {
-        let outcome = match self.dials.len() {
-            0 => DialOutcome::default(),
-            1 => self.dials[0],
-            _ => self.dials.pop_front().unwrap_or_default(),
-        };
-        let (ring, talk, status, bridged) = match outcome {
-            DialOutcome::Answered {
-                after,
-                talk,
-                bridged,
-            } if after <= Duration::from_secs(dial.timeout) => (after, talk, "completed", bridged),
-            DialOutcome::Answered { .. } | DialOutcome::NoAnswer => {
-                let ring = Duration::from_secs(dial.timeout);
-                (ring, Duration::ZERO, "no-answer", false)
-            }
-            DialOutcome::Busy => (Duration::from_secs(1), Duration::ZERO, "busy", false),
-            DialOutcome::Failed => (Duration::ZERO, Duration::ZERO, "failed", false),
-        };
-        self.pass(ring.as_secs_f64()).await?;
-        self.shared.update(|report| {
-            report.dialled.push(Dialled {
-                targets: dial.targets.clone(),
-                caller_id: dial.caller_id.clone(),
-                status,
-                bridged,
-            });
-        });
-        let targets = dial.targets.join(", ");
-        self.shared
-            .note(What::Dialled(format!("{targets}: {status}")));
-        self.pass(talk.as_secs_f64()).await?;
-        let Some(action) = dial.action else {
-            return Ok(());
-        };
-        let extra = vec![
-            ("DialCallStatus".to_owned(), status.to_owned()),
-            ("DialCallSid".to_owned(), self.rng.sid("CA")),
-            ("DialCallDuration".to_owned(), talk.as_secs().to_string()),
-            ("DialBridged".to_owned(), bridged.to_string()),
-        ];
-        Err(next_document(url, &action, dial.method, extra))
-    }
-
-    // --- the stream ---
-
-    async fn stream(&mut self, noun: &StreamNoun, url: &str) -> Step {
-        let stream_sid = self.rng.sid("MZ");
-        let callback = noun.status_callback.as_ref().map(|to| resolve(url, to));
-        let about = |event: &str, error: Option<String>| {
-            let mut extra = vec![
-                ("StreamSid".to_owned(), stream_sid.clone()),
-                (
-                    "StreamName".to_owned(),
-                    noun.name.clone().unwrap_or_else(|| stream_sid.clone()),
-                ),
-                ("StreamEvent".to_owned(), event.to_owned()),
-                ("Timestamp".to_owned(), iso8601_now()),
-            ];
-            extra.extend(error.map(|text| ("StreamError".to_owned(), text)));
-            extra
-        };
-        let first_timestamp = 60 + self.rng.below(140);
-        let sim = self.sim.clone();
-        let plan = StreamPlan {
-            call: &self.shared.clone(),
-            client: &self.client.clone(),
-            hooks: &sim.settings.hooks,
-            limbo: &sim.limbo,
-            index: self.index,
-            account_sid: &sim.settings.account_sid,
-            call_sid: &self.sid.clone(),
-            stream_sid: &stream_sid,
-            noun,
-            faults: &self.plan.stream.clone(),
-            record_audio: self.plan.record_audio,
-            first_timestamp,
-        };
-        let started = callback
-            .as_ref()
-            .map(|to| self.outgoing("stream", to, Method::Post, about("stream-started", None)));
-        let (client, shared) = (self.client.clone(), self.shared.clone());
-        let callbacks = &mut self.callbacks;
-        let on_open = || {
-            if let Some(outgoing) = started {
-                callbacks.spawn(async move {
-                    deliver(&client, &shared, outgoing).await;
-                });
-            }
-        };
-        let leave = stream::run(&plan, &mut self.script, &mut self.commands, on_open).await;
-        if let Some(to) = callback {
-            let refused = self.shared.read(|report| match report.stream()?.end {
-                Some(StreamEnd::Refused { code, .. }) => Some(code.to_string()),
-                _ => None,
-            });
-            let event = if refused.is_some() {
-                "stream-error"
-            } else {
-                "stream-stopped"
-            };
-            self.notify("stream", &to, about(event, refused));
-        }
-        match leave {
-            Leave::NextVerb => Ok(()),
-            Leave::HungUp | Leave::Completed => Err(Flow::End(CallState::Completed)),
-            Leave::Replace(source) => Err(Flow::Next(source)),
-        }
     }
 
     // --- the end ---
@@ -562,15 +307,6 @@ impl Call {
     }
 }
 
-fn next_document(base: &str, action: &str, method: Method, extra: Vec<(String, String)>) -> Flow {
-    Flow::Next(Source::Url {
-        purpose: "action",
-        url: resolve(base, action),
-        method,
-        extra,
-    })
-}
-
 async fn send(client: &Client, shared: &CallShared, outgoing: Outgoing) -> Result<Answer, Alert> {
     let (record, answer) = client.send(outgoing).await;
     let outcome = match &record.outcome {
@@ -596,7 +332,7 @@ async fn send(client: &Client, shared: &CallShared, outgoing: Outgoing) -> Resul
 }
 
 /// A notification: only its refusal is of interest.
-async fn deliver(client: &Client, shared: &CallShared, outgoing: Outgoing) {
+pub(crate) async fn deliver(client: &Client, shared: &CallShared, outgoing: Outgoing) {
     match send(client, shared, outgoing).await {
         Ok(answer) if answer.status < 400 => {}
         Ok(answer) => shared.alert(15_003, format!("{} answered {}", answer.url, answer.status)),

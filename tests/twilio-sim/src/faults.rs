@@ -27,7 +27,8 @@ pub enum Fault {
     SlowSender(u32),
     /// Nothing is read from the socket for this long; sending goes on.
     SlowReader(Duration),
-    /// Nothing is read or written any more, and the socket is never closed: the far end vanished.
+    /// Nothing is read or written any more, and the socket is never closed: the far end vanished. The script stands
+    /// still from here on; the call ends by command or by its time limit.
     HalfOpen,
     /// The TCP connection is reset, without `stop` and without a close frame.
     DropTcp,

@@ -58,6 +58,7 @@ mod stream;
 mod stream_report;
 mod transport;
 pub mod twiml;
+mod verbs;
 mod webhook;
 mod wire;
 

@@ -65,7 +65,7 @@ pub struct CallPlan {
     pub dial_outcomes: Vec<DialOutcome>,
     /// Whether both audio timelines are kept.
     pub record_audio: bool,
-    /// After this long the call is ended whatever it does.
+    /// After this long the caller hangs up whatever the script says.
     pub time_limit: Duration,
     /// What is wrong with its webhooks.
     pub webhook_fault: WebhookFault,

@@ -202,6 +202,7 @@ impl TwilioSim {
             sid,
             shared,
             commands: receiver,
+            hang_up: handle.commands.clone(),
             client: handle.client.clone(),
             script: Script::new(&plan.caller, Rng::new(settings.seed, !(index as u64))),
             rng,

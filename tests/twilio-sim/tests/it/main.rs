@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+mod faults;
 mod streams;
+mod tls;
 mod webhooks;
