@@ -97,6 +97,9 @@ pub(crate) struct Args {
     /// Stay on the line after the last answer until the bridge ends the call
     #[arg(long)]
     stay: bool,
+    /// Keep the REST interface open after the call, until interrupted
+    #[arg(long)]
+    pub(crate) serve: bool,
     /// The longest call
     #[arg(long, default_value_t = 180, value_name = "SECONDS")]
     pub(crate) time_limit: u64,
@@ -139,8 +142,6 @@ pub(crate) struct Args {
 pub(crate) enum Mode {
     /// Sign a request and print the signature, or check a file of signed requests
     Sign(SignArgs),
-    /// Place the call, then keep the REST interface open until interrupted
-    Serve,
 }
 
 /// Signing.

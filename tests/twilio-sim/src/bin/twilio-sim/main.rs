@@ -13,7 +13,7 @@ use crate::args::{Args, Mode};
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match run(args) {
+    match run(&args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs what was asked for; whether it went well.
-fn run(args: Args) -> anyhow::Result<bool> {
+fn run(args: &Args) -> anyhow::Result<bool> {
     if let Some(Mode::Sign(sign)) = &args.mode {
         return signing::run(sign);
     }
@@ -32,10 +32,12 @@ fn run(args: Args) -> anyhow::Result<bool> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        match &args.mode {
-            Some(Mode::Serve) => one::serve(&args).await,
-            _ if args.calls > 1 => load::run(&args).await,
-            _ => one::run(&args).await,
+        if args.calls > 1 {
+            load::run(args).await
+        } else if args.serve {
+            one::serve(args).await
+        } else {
+            one::run(args).await
         }
     })
 }
