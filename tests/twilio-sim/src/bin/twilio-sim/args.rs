@@ -3,12 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use clap::{Parser, Subcommand, ValueEnum};
-use frontdesk_twilio_sim::{
-    CallPlan, Caller, DialOutcome, Fault, Settings, SignatureMode, StartMode, Step, Target,
-    Utterance, WebhookFault,
-};
+use clap::{Parser, Subcommand};
+use frontdesk_twilio_sim::{CallPlan, Caller, Settings, Step, Target, Utterance};
 use frontdesk_voice::{Voice, speak};
+
+use crate::fault_args::FaultArgs;
 
 /// Calls a phone bridge as Twilio would: signed webhooks, TwiML, a media stream with Twilio's playback queue, and a REST
 /// interface for the bridge to call back. The caller speaks each line of --say once the agent has spoken and fallen
@@ -114,24 +113,8 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) calls_per_second: u32,
 
-    /// What happens when the bridge dials somebody
-    #[arg(long, value_enum, default_value_t = DialArg::Answer)]
-    dial: DialArg,
-    /// A fault in the middle of the stream, after the last line (repeatable)
-    #[arg(long, value_enum)]
-    fault: Vec<FaultArg>,
-    /// How the stream's handshake is signed
-    #[arg(long, value_enum, default_value_t = SignatureArg::Wss)]
-    stream_signature: SignatureArg,
-    /// What the stream's start message says
-    #[arg(long, value_enum, default_value_t = StartArg::Normal)]
-    start: StartArg,
-    /// What is wrong with the webhooks
-    #[arg(long, value_enum, default_value_t = WebhookArg::None)]
-    webhook_fault: WebhookArg,
-    /// Counters of the stream as numbers instead of strings
-    #[arg(long)]
-    numeric_counters: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
     /// Seed of identifiers and noise
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -162,59 +145,6 @@ pub(crate) struct SignArgs {
     /// A JSON file of requests with `token`, `url`, `params`; prints it with our signatures as one JSON line each
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     pub(crate) vectors: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum DialArg {
-    Answer,
-    Busy,
-    NoAnswer,
-    Failed,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FaultArg {
-    Garbage,
-    WrongStreamSid,
-    Binary,
-    HugeText,
-    UnknownEvent,
-    Freeze,
-    LostGap,
-    Burst,
-    SlowSender,
-    SlowReader,
-    HalfOpen,
-    DropTcp,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum SignatureArg {
-    Wss,
-    WssSlash,
-    Https,
-    Wrong,
-    None,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum StartArg {
-    Normal,
-    Missing,
-    ForeignCall,
-    ForeignAccount,
-    NoParameters,
-    OtherFormat,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum WebhookArg {
-    None,
-    WrongToken,
-    MissingSignature,
-    AlteredBody,
-    HostCase,
-    OtherAccount,
 }
 
 impl Args {
@@ -255,16 +185,7 @@ impl Args {
         }
         plan.extra_params = pairs(&self.params)?;
         plan.voicemail = self.voicemail.as_deref().map(spoken).transpose()?;
-        plan.dial_outcomes = vec![match self.dial {
-            DialArg::Answer => DialOutcome::default(),
-            DialArg::Busy => DialOutcome::Busy,
-            DialArg::NoAnswer => DialOutcome::NoAnswer,
-            DialArg::Failed => DialOutcome::Failed,
-        }];
-        plan.webhook_fault = self.webhook_fault.into();
-        plan.stream.signature = self.stream_signature.into();
-        plan.stream.start = self.start.into();
-        plan.stream.numeric_counters = self.numeric_counters;
+        self.faults.apply(&mut plan);
         plan.caller = self.caller()?;
         Ok(plan)
     }
@@ -295,8 +216,8 @@ impl Args {
             steps.push(Step::Digits(digits.clone()));
             steps.push(wait);
         }
-        for &fault in &self.fault {
-            steps.push(Step::Fault(fault.into()));
+        for fault in self.faults.in_stream() {
+            steps.push(Step::Fault(fault));
             steps.push(Step::Pause(Duration::from_secs(2)));
         }
         if !self.stay {
@@ -322,61 +243,4 @@ pub(crate) fn pairs(given: &[String]) -> anyhow::Result<Vec<(String, String)>> {
 
 fn spoken(text: &str) -> anyhow::Result<Vec<i16>> {
     speak(text, &Voice::default(), 8_000).with_context(|| format!("cannot speak {text:?}"))
-}
-
-impl From<FaultArg> for Fault {
-    fn from(arg: FaultArg) -> Self {
-        match arg {
-            FaultArg::Garbage => Self::Garbage,
-            FaultArg::WrongStreamSid => Self::WrongStreamSid,
-            FaultArg::Binary => Self::Binary,
-            FaultArg::HugeText => Self::HugeText(10_000_000),
-            FaultArg::UnknownEvent => Self::UnknownEvent,
-            FaultArg::Freeze => Self::Freeze(Duration::from_secs(10)),
-            FaultArg::LostGap => Self::LostGap(10),
-            FaultArg::Burst => Self::Burst(25),
-            FaultArg::SlowSender => Self::SlowSender(2),
-            FaultArg::SlowReader => Self::SlowReader(Duration::from_secs(10)),
-            FaultArg::HalfOpen => Self::HalfOpen,
-            FaultArg::DropTcp => Self::DropTcp,
-        }
-    }
-}
-
-impl From<SignatureArg> for SignatureMode {
-    fn from(arg: SignatureArg) -> Self {
-        match arg {
-            SignatureArg::Wss => Self::Wss,
-            SignatureArg::WssSlash => Self::WssSlash,
-            SignatureArg::Https => Self::Https,
-            SignatureArg::Wrong => Self::Wrong,
-            SignatureArg::None => Self::None,
-        }
-    }
-}
-
-impl From<StartArg> for StartMode {
-    fn from(arg: StartArg) -> Self {
-        match arg {
-            StartArg::Normal => Self::Normal,
-            StartArg::Missing => Self::Missing,
-            StartArg::ForeignCall => Self::ForeignCall,
-            StartArg::ForeignAccount => Self::ForeignAccount,
-            StartArg::NoParameters => Self::NoParameters,
-            StartArg::OtherFormat => Self::OtherFormat,
-        }
-    }
-}
-
-impl From<WebhookArg> for WebhookFault {
-    fn from(arg: WebhookArg) -> Self {
-        match arg {
-            WebhookArg::None => Self::None,
-            WebhookArg::WrongToken => Self::WrongToken,
-            WebhookArg::MissingSignature => Self::MissingSignature,
-            WebhookArg::AlteredBody => Self::AlteredBody,
-            WebhookArg::HostCase => Self::HostCase,
-            WebhookArg::OtherAccount => Self::OtherAccount,
-        }
-    }
 }
