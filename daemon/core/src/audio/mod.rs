@@ -3,5 +3,6 @@
 pub mod g711;
 pub mod level;
 pub mod pace;
+mod polyphase;
 pub mod resample;
 pub mod vad;
