@@ -14,13 +14,10 @@ use tokio::{
 };
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-const DOCUMENT: &str =
-    r#"<Response><Connect><Stream url="wss://desk.example.com/media"/></Connect></Response>"#;
+const DOCUMENT: &str = r#"<Response><Connect><Stream url="wss://desk.example.com/media"/></Connect></Response>"#;
 
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(listen())
 }
 
@@ -62,9 +59,7 @@ async fn repeat(tcp: TcpStream) -> anyhow::Result<()> {
             continue;
         };
         if let Some((sid, payload)) = media(&text) {
-            let reply = format!(
-                r#"{{"event":"media","streamSid":"{sid}","media":{{"payload":"{payload}"}}}}"#
-            );
+            let reply = format!(r#"{{"event":"media","streamSid":"{sid}","media":{{"payload":"{payload}"}}}}"#);
             socket.send(Message::text(reply)).await?;
         }
     }

@@ -73,12 +73,8 @@ impl Call {
     }
 
     async fn documents(&mut self) -> CallState {
-        let mut source = Source::Url {
-            purpose: "voice",
-            url: self.plan.voice_url.clone(),
-            method: Method::Post,
-            extra: Vec::new(),
-        };
+        let mut source =
+            Source::Url { purpose: "voice", url: self.plan.voice_url.clone(), method: Method::Post, extra: Vec::new() };
         loop {
             let flow = match self.fetch(source).await {
                 Ok((document, url)) => self.execute(document, &url).await,
@@ -96,12 +92,7 @@ impl Call {
     async fn fetch(&mut self, source: Source) -> Result<(Document, String), Flow> {
         let (purpose, url, method, extra) = match source {
             Source::Inline(text) => return self.inline(&text).await,
-            Source::Url {
-                purpose,
-                url,
-                method,
-                extra,
-            } => (purpose, url, method, extra),
+            Source::Url { purpose, url, method, extra } => (purpose, url, method, extra),
         };
         match self.fetch_url(purpose, &url, method, extra).await? {
             Ok(found) => Ok(found),
@@ -122,13 +113,8 @@ impl Call {
             // The caller hears "an application error has occurred" and is cut off.
             return Err(Flow::End(CallState::Failed));
         };
-        let extra = vec![
-            ("ErrorCode".to_owned(), alert.code.to_string()),
-            ("ErrorUrl".to_owned(), url.to_owned()),
-        ];
-        let found = self
-            .fetch_url("fallback", &fallback, Method::Post, extra)
-            .await?;
+        let extra = vec![("ErrorCode".to_owned(), alert.code.to_string()), ("ErrorUrl".to_owned(), url.to_owned())];
+        let found = self.fetch_url("fallback", &fallback, Method::Post, extra).await?;
         found.map_err(|alert| {
             self.shared.alert(alert.code, alert.text);
             Flow::End(CallState::Failed)
@@ -146,16 +132,11 @@ impl Call {
             Ok(answer) => answer,
             Err(alert) => return Ok(Err(alert)),
         };
-        Ok(check_twiml_answer(&answer)
-            .and_then(|()| self.read(&answer.body))
-            .map(|document| (document, answer.url)))
+        Ok(check_twiml_answer(&answer).and_then(|()| self.read(&answer.body)).map(|document| (document, answer.url)))
     }
 
     fn read(&mut self, text: &str) -> Result<Document, Alert> {
-        let document = twiml::parse(text).map_err(|e| Alert {
-            code: e.code,
-            text: e.text,
-        })?;
+        let document = twiml::parse(text).map_err(|e| Alert { code: e.code, text: e.text })?;
         for warning in &document.warnings {
             self.shared.alert(warning.code, warning.text.clone());
         }
@@ -172,17 +153,11 @@ impl Call {
     ) -> Result<Result<Answer, Alert>, Flow> {
         let outgoing = self.outgoing(purpose, url, method, extra);
         let (client, shared) = (self.client.clone(), self.shared.clone());
-        self.unless_interrupted(async move { send(&client, &shared, outgoing).await })
-            .await
+        self.unless_interrupted(async move { send(&client, &shared, outgoing).await }).await
     }
 
     /// A request in the background, of which only the record remains.
-    pub(crate) fn notify(
-        &mut self,
-        purpose: &'static str,
-        url: &str,
-        extra: Vec<(String, String)>,
-    ) {
+    pub(crate) fn notify(&mut self, purpose: &'static str, url: &str, extra: Vec<(String, String)>) {
         let outgoing = self.outgoing(purpose, url, Method::Post, extra);
         let (client, shared) = (self.client.clone(), self.shared.clone());
         self.callbacks.spawn(async move {
@@ -201,19 +176,11 @@ impl Call {
         params.retain(|(name, _)| extra.iter().all(|(added, _)| added != name));
         params.extend(extra);
         self.rng.shuffle(&mut params);
-        Outgoing {
-            purpose,
-            url: url.to_owned(),
-            method,
-            params,
-            token: self.rng.uuid(),
-        }
+        Outgoing { purpose, url: url.to_owned(), method, params, token: self.rng.uuid() }
     }
 
     fn parameters(&mut self) -> Vec<(String, String)> {
-        let (from, to, state) = self
-            .shared
-            .read(|report| (report.from.clone(), report.to.clone(), report.state));
+        let (from, to, state) = self.shared.read(|report| (report.from.clone(), report.to.clone(), report.state));
         let direction = self.shared.facts().direction;
         let settings = &self.sim.settings;
         let mut params: Vec<(String, String)> = [
@@ -289,10 +256,7 @@ impl Call {
             ("Duration".to_owned(), seconds.div_ceil(60).to_string()),
             ("Timestamp".to_owned(), rfc2822_now()),
             ("SequenceNumber".to_owned(), "0".to_owned()),
-            (
-                "CallbackSource".to_owned(),
-                "call-progress-events".to_owned(),
-            ),
+            ("CallbackSource".to_owned(), "call-progress-events".to_owned()),
             ("SipResponseCode".to_owned(), sip.to_owned()),
         ];
         let times = match self.plan.callbacks {
@@ -313,22 +277,12 @@ async fn send(client: &Client, shared: &CallShared, outgoing: Outgoing) -> Resul
         Ok(status) => status.to_string(),
         Err(alert) => alert.to_string(),
     };
-    let text = format!(
-        "{} {} {} -> {outcome} in {} ms",
-        record.purpose,
-        record.method,
-        record.url,
-        record.took.as_millis()
-    );
+    let text =
+        format!("{} {} {} -> {outcome} in {} ms", record.purpose, record.method, record.url, record.took.as_millis());
     let failure = record.outcome.clone().err();
     shared.update(|report| report.webhooks.push(record));
     shared.note(What::Webhook(text));
-    answer.ok_or_else(|| {
-        failure.unwrap_or(Alert {
-            code: 11_200,
-            text: "no answer".into(),
-        })
-    })
+    answer.ok_or_else(|| failure.unwrap_or(Alert { code: 11_200, text: "no answer".into() }))
 }
 
 /// A notification: only its refusal is of interest.

@@ -26,20 +26,12 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     Inline(String),
-    Url {
-        purpose: &'static str,
-        url: String,
-        method: Method,
-        extra: Vec<(String, String)>,
-    },
+    Url { purpose: &'static str, url: String, method: Method, extra: Vec<(String, String)> },
 }
 
 /// What may be asked of a running call.
 pub(crate) enum Command {
-    Perform {
-        steps: Vec<Step>,
-        done: Option<oneshot::Sender<()>>,
-    },
+    Perform { steps: Vec<Step>, done: Option<oneshot::Sender<()>> },
     Fault(Fault),
     HangUp,
     Complete,
@@ -56,12 +48,7 @@ pub(crate) struct CallShared {
 
 impl CallShared {
     pub(crate) fn new(report: CallReport, facts: CallFacts) -> Self {
-        Self {
-            report: Mutex::new(report),
-            changed: Notify::new(),
-            began: Instant::now(),
-            facts: Mutex::new(facts),
-        }
+        Self { report: Mutex::new(report), changed: Notify::new(), began: Instant::now(), facts: Mutex::new(facts) }
     }
 
     fn report(&self) -> MutexGuard<'_, CallReport> {
@@ -94,10 +81,7 @@ impl CallShared {
 
     /// Adds an entry to the debugger.
     pub(crate) fn alert(&self, code: u32, text: impl Into<String>) {
-        let alert = Alert {
-            code,
-            text: text.into(),
-        };
+        let alert = Alert { code, text: text.into() };
         self.update(|report| report.alerts.push(alert.clone()));
         self.note(What::Alert(alert));
     }
@@ -195,15 +179,10 @@ impl CallHandle {
                 return Ok(());
             }
             if ended {
-                return Err(WaitError::Ended {
-                    last: self.last_events(),
-                });
+                return Err(WaitError::Ended { last: self.last_events() });
             }
             if timeout_at(deadline, changed).await.is_err() {
-                return Err(WaitError::Timeout {
-                    limit,
-                    last: self.last_events(),
-                });
+                return Err(WaitError::Timeout { limit, last: self.last_events() });
             }
         }
     }
@@ -218,10 +197,7 @@ impl CallHandle {
     pub async fn perform(&self, steps: impl IntoIterator<Item = Step>) {
         let (done, waits) = oneshot::channel();
         let steps = steps.into_iter().collect();
-        self.command(Command::Perform {
-            steps,
-            done: Some(done),
-        });
+        self.command(Command::Perform { steps, done: Some(done) });
         // An error means that the call ended before the steps did, and then nothing is left to wait for.
         let _ = waits.await;
     }
@@ -250,10 +226,7 @@ impl CallHandle {
     pub async fn replay_webhook(&self, n: usize) -> Result<u16, Alert> {
         let record = self.read(|report| report.webhooks.get(n).cloned());
         let Some(record) = record else {
-            return Err(Alert {
-                code: 20_404,
-                text: format!("this call made no request number {n}"),
-            });
+            return Err(Alert { code: 20_404, text: format!("this call made no request number {n}") });
         };
         self.client.replay(&record).await
     }
@@ -265,10 +238,7 @@ impl CallHandle {
             Some((stream.url.clone(), stream.signature.clone()))
         });
         let Some((url, signature)) = last else {
-            return Err(Alert {
-                code: 31_923,
-                text: "this call has had no stream yet".into(),
-            });
+            return Err(Alert { code: 31_923, text: "this call has had no stream yet".into() });
         };
         crate::stream::try_upgrade(&self.client, &url, signature.as_deref()).await
     }
@@ -281,9 +251,8 @@ impl CallHandle {
     fn last_events(&self) -> String {
         self.read(|report| {
             let from = report.events.len().saturating_sub(12);
-            let lines = report.events[from..]
-                .iter()
-                .map(|event| format!("  {:8.3} s  {}", event.at.as_secs_f64(), event.what));
+            let lines =
+                report.events[from..].iter().map(|event| format!("  {:8.3} s  {}", event.at.as_secs_f64(), event.what));
             lines.collect::<Vec<_>>().join("\n")
         })
     }

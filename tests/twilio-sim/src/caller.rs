@@ -26,10 +26,7 @@ pub struct Utterance {
 impl Utterance {
     /// An utterance named `label` from linear samples at 8 kHz.
     pub fn new(label: impl Into<Arc<str>>, pcm: &[i16]) -> Self {
-        Self {
-            label: label.into(),
-            mulaw: pcm.iter().copied().map(mulaw::encode).collect(),
-        }
+        Self { label: label.into(), mulaw: pcm.iter().copied().map(mulaw::encode).collect() }
     }
 
     /// The name given to it.
@@ -106,10 +103,7 @@ pub struct Caller {
 impl Caller {
     /// A caller who does `steps` on a clean line.
     pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
-        Self {
-            steps: steps.into_iter().collect(),
-            noise_dbfs: None,
-        }
+        Self { steps: steps.into_iter().collect(), noise_dbfs: None }
     }
 }
 
@@ -221,11 +215,7 @@ impl Script {
             }
             Step::Pause(length) if elapsed >= length => Progress::Next,
             Step::Pause(_) => Progress::Stay,
-            Step::Interrupt {
-                after,
-                timeout,
-                say,
-            } => {
+            Step::Interrupt { after, timeout, say } => {
                 if self.saying.is_none() && self.ear.audible_for() < after {
                     if elapsed < timeout {
                         return Some(Progress::Stay);
@@ -262,12 +252,7 @@ impl Script {
         })
     }
 
-    fn say(
-        &mut self,
-        utterance: &Utterance,
-        said: &mut [u8; FRAME],
-        acts: &mut Vec<Act>,
-    ) -> Progress {
+    fn say(&mut self, utterance: &Utterance, said: &mut [u8; FRAME], acts: &mut Vec<Act>) -> Progress {
         let mut position = self.saying.take().unwrap_or_else(|| {
             acts.push(Act::Began(utterance.label.to_string()));
             0
@@ -329,10 +314,7 @@ mod tests {
     impl Rig {
         fn new(steps: Vec<Step>) -> Self {
             let script = Script::new(&Caller::new(steps), Rng::new(1, 1));
-            Self {
-                script,
-                acts: Vec::new(),
-            }
+            Self { script, acts: Vec::new() }
         }
 
         /// Runs `frames` frames in which the caller hears `heard`; returns what was said.
@@ -370,13 +352,7 @@ mod tests {
     #[test]
     fn the_caller_answers_only_after_the_agent_has_spoken_and_fallen_silent() {
         let quiet = Duration::from_millis(500);
-        let mut rig = Rig::new(vec![
-            Step::WaitForSilence {
-                quiet,
-                timeout: LONG,
-            },
-            Step::Say(speech("answer", 160)),
-        ]);
+        let mut rig = Rig::new(vec![Step::WaitForSilence { quiet, timeout: LONG }, Step::Say(speech("answer", 160))]);
         rig.run(100, &QUIET);
         rig.run(50, &LOUD);
         rig.run(24, &QUIET);
@@ -402,10 +378,7 @@ mod tests {
     #[test]
     fn a_caller_who_hears_nothing_gives_up_and_goes_on() {
         let mut rig = Rig::new(vec![
-            Step::WaitForAgentSpeech {
-                min: FRAME_TIME,
-                timeout: Duration::from_millis(100),
-            },
+            Step::WaitForAgentSpeech { min: FRAME_TIME, timeout: Duration::from_millis(100) },
             Step::HangUp,
         ]);
         rig.run(6, &QUIET);
@@ -423,10 +396,7 @@ mod tests {
 
     #[test]
     fn noise_has_the_level_asked_for() {
-        let noise = Step::Noise {
-            dbfs: -30.0,
-            lasts: Duration::from_secs(1),
-        };
+        let noise = Step::Noise { dbfs: -30.0, lasts: Duration::from_secs(1) };
         let said = Rig::new(vec![noise]).run(50, &QUIET);
         let level = frontdesk_voice::measure::rms_dbfs(&mulaw::decode_all(&said));
         assert!((level + 30.0).abs() < 1.0, "{level}");
@@ -436,8 +406,7 @@ mod tests {
     async fn whoever_appends_steps_hears_when_they_are_done() {
         let mut rig = Rig::new(vec![]);
         let (done, mut waits) = oneshot::channel();
-        rig.script
-            .append(vec![Step::Pause(Duration::from_millis(40))], Some(done));
+        rig.script.append(vec![Step::Pause(Duration::from_millis(40))], Some(done));
         rig.run(2, &QUIET);
         assert!(waits.try_recv().is_err());
         rig.run(1, &QUIET);

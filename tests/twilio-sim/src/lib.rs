@@ -64,9 +64,7 @@ mod wire;
 
 pub use call_shared::{CallHandle, WaitError};
 pub use caller::{Caller, FRAME, FRAME_TIME, Step, Utterance};
-pub use faults::{
-    CallbackDelivery, Fault, RestFault, SignatureMode, StartMode, StreamFaults, WebhookFault,
-};
+pub use faults::{CallbackDelivery, Fault, RestFault, SignatureMode, StartMode, StreamFaults, WebhookFault};
 pub use hooks::Hooks;
 pub use ids::Rng;
 pub use plan::{CallPlan, DialOutcome};

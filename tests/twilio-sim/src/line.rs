@@ -35,14 +35,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(socket: Socket) -> Self {
-        Self {
-            socket,
-            outbox: VecDeque::new(),
-            unflushed: false,
-            dropped: 0,
-            resets: false,
-            broken: None,
-        }
+        Self { socket, outbox: VecDeque::new(), unflushed: false, dropped: 0, resets: false, broken: None }
     }
 
     /// Sends now if the socket takes it, else as soon as it does.

@@ -30,11 +30,7 @@ pub enum DialOutcome {
 
 impl Default for DialOutcome {
     fn default() -> Self {
-        Self::Answered {
-            after: Duration::from_secs(1),
-            talk: Duration::from_secs(2),
-            bridged: true,
-        }
+        Self::Answered { after: Duration::from_secs(1), talk: Duration::from_secs(2), bridged: true }
     }
 }
 

@@ -95,29 +95,20 @@ impl Playback {
                 run.to += count;
             }
         } else {
-            self.runs.push(Run {
-                from: self.now,
-                to: self.now + count,
-                cleared: false,
-            });
+            self.runs.push(Run { from: self.now, to: self.now + count, cleared: false });
             self.playing = true;
         }
         let (head, tail) = self.bytes.as_slices();
         let from_head = head.len().min(count as usize);
         self.heard.extend_from_slice(&head[..from_head]);
-        self.heard
-            .extend_from_slice(&tail[..count as usize - from_head]);
+        self.heard.extend_from_slice(&tail[..count as usize - from_head]);
         self.bytes.drain(..count as usize);
         let began = self.now;
         let gone_before = self.gone;
         self.now += count;
         self.gone += count;
         while let Some(mark) = self.marks.pop_front_if(|mark| mark.after <= self.gone) {
-            self.echoes.push(Echo {
-                at: began + (mark.after - gone_before),
-                name: mark.name,
-                cleared: false,
-            });
+            self.echoes.push(Echo { at: began + (mark.after - gone_before), name: mark.name, cleared: false });
         }
     }
 
@@ -136,16 +127,9 @@ impl Playback {
     pub fn mark(&mut self, now: u64, name: String) {
         self.advance(now);
         if self.bytes.is_empty() {
-            self.echoes.push(Echo {
-                name,
-                at: self.now,
-                cleared: false,
-            });
+            self.echoes.push(Echo { name, at: self.now, cleared: false });
         } else {
-            self.marks.push_back(QueuedMark {
-                name,
-                after: self.accepted,
-            });
+            self.marks.push_back(QueuedMark { name, after: self.accepted });
         }
     }
 
@@ -165,11 +149,7 @@ impl Playback {
         self.gone += dropped as u64;
         self.playing = false;
         let at = self.now;
-        self.echoes.extend(self.marks.drain(..).map(|mark| Echo {
-            name: mark.name,
-            at,
-            cleared: true,
-        }));
+        self.echoes.extend(self.marks.drain(..).map(|mark| Echo { name: mark.name, at, cleared: true }));
         dropped
     }
 
@@ -226,18 +206,8 @@ mod tests {
         queue.advance(50);
         let heard: Vec<u8> = queue.take_heard().collect();
         assert_eq!(heard.len(), 50);
-        assert_eq!(
-            &heard[38..45],
-            &[SILENCE, SILENCE, 1, 2, 3, SILENCE, SILENCE]
-        );
-        assert_eq!(
-            queue.runs(),
-            &[Run {
-                from: 40,
-                to: 43,
-                cleared: false
-            }]
-        );
+        assert_eq!(&heard[38..45], &[SILENCE, SILENCE, 1, 2, 3, SILENCE, SILENCE]);
+        assert_eq!(queue.runs(), &[Run { from: 40, to: 43, cleared: false }]);
     }
 
     #[test]
@@ -251,10 +221,7 @@ mod tests {
         queue.advance(159);
         assert_eq!(queue.take_echoes().count(), 0);
         queue.advance(1_000);
-        assert_eq!(
-            names(queue.take_echoes()),
-            [("a".into(), 160, false), ("b".into(), 320, false)]
-        );
+        assert_eq!(names(queue.take_echoes()), [("a".into(), 160, false), ("b".into(), 320, false)]);
     }
 
     #[test]
@@ -271,10 +238,7 @@ mod tests {
         queue.mark(0, "a".into());
         queue.mark(0, "b".into());
         assert_eq!(queue.clear(100), 700);
-        assert_eq!(
-            names(queue.take_echoes()),
-            [("a".into(), 100, true), ("b".into(), 100, true)]
-        );
+        assert_eq!(names(queue.take_echoes()), [("a".into(), 100, true), ("b".into(), 100, true)]);
         queue.advance(200);
         let heard: Vec<u8> = queue.take_heard().collect();
         assert!(heard[..100].iter().all(|&b| b == 9));
@@ -298,14 +262,7 @@ mod tests {
         queue.push(0, &[5; 160]);
         queue.push(160, &[5; 160]);
         queue.advance(400);
-        assert_eq!(
-            queue.runs(),
-            &[Run {
-                from: 0,
-                to: 320,
-                cleared: false
-            }]
-        );
+        assert_eq!(queue.runs(), &[Run { from: 0, to: 320, cleared: false }]);
     }
 
     #[test]

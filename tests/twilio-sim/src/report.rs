@@ -49,9 +49,7 @@ impl CallReport {
     }
 
     pub(crate) fn last_stream(&mut self) -> &mut StreamReport {
-        self.streams
-            .last_mut()
-            .expect("a stream reports only after it has been entered")
+        self.streams.last_mut().expect("a stream reports only after it has been entered")
     }
 }
 
@@ -181,11 +179,7 @@ impl fmt::Display for What {
             Self::CallerGaveUp(what) => write!(f, "caller    gave up waiting for {what}"),
             Self::Key(key) => write!(f, "caller    presses {key}"),
             Self::Mark { name, cleared } => {
-                write!(
-                    f,
-                    "mark      {name}{}",
-                    if *cleared { " (cleared)" } else { "" }
-                )
+                write!(f, "mark      {name}{}", if *cleared { " (cleared)" } else { "" })
             }
             Self::Cleared(samples) => write!(f, "clear     {} ms not heard", samples / 8),
             Self::Fault(text) => write!(f, "fault     {text}"),

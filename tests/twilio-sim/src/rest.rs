@@ -65,8 +65,7 @@ pub(crate) async fn serve(listener: TcpListener, sim: Arc<SimInner>) {
         let app = app.clone();
         connections.spawn(async move {
             let service = hyper::service::service_fn(|request| answer(app.clone(), request));
-            let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(tcp), service);
+            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service);
             if let Err(e) = connection.await {
                 log::debug!("REST connection: {e}");
             }
@@ -74,10 +73,7 @@ pub(crate) async fn serve(listener: TcpListener, sim: Arc<SimInner>) {
     }
 }
 
-async fn answer(
-    app: Router,
-    request: hyper::Request<hyper::body::Incoming>,
-) -> io::Result<Response> {
+async fn answer(app: Router, request: hyper::Request<hyper::body::Incoming>) -> io::Result<Response> {
     let response: Result<Response, Infallible> = tower_service(app, request.map(Body::new)).await;
     let response = response.unwrap_or_else(|never| match never {});
     if response.extensions().get::<CutConnection>().is_some() {
@@ -88,34 +84,17 @@ async fn answer(
 
 async fn tower_service(app: Router, request: Request) -> Result<Response, Infallible> {
     use hyper::service::Service;
-    hyper_util::service::TowerToHyperService::new(app)
-        .call(request)
-        .await
+    hyper_util::service::TowerToHyperService::new(app).call(request).await
 }
 
 fn router(sim: Arc<SimInner>) -> Router {
     let account = "/2010-04-01/Accounts/{account}";
     Router::new()
-        .route(
-            &format!("{account}/Calls.json"),
-            get(list_calls).post(create_call),
-        )
-        .route(
-            &format!("{account}/Calls/{{call}}"),
-            get(fetch_call).post(update_call),
-        )
-        .route(
-            &format!("{account}/Recordings/{{recording}}"),
-            get(recording),
-        )
-        .route(
-            &format!("{account}/IncomingPhoneNumbers.json"),
-            get(numbers),
-        )
-        .route(
-            &format!("{account}/Messages.json"),
-            axum::routing::post(message),
-        )
+        .route(&format!("{account}/Calls.json"), get(list_calls).post(create_call))
+        .route(&format!("{account}/Calls/{{call}}"), get(fetch_call).post(update_call))
+        .route(&format!("{account}/Recordings/{{recording}}"), get(recording))
+        .route(&format!("{account}/IncomingPhoneNumbers.json"), get(numbers))
+        .route(&format!("{account}/Messages.json"), axum::routing::post(message))
         .fallback(|| async { not_found() })
         .layer(middleware::from_fn_with_state(sim.clone(), guard))
         .with_state(sim)
@@ -125,42 +104,23 @@ fn router(sim: Arc<SimInner>) -> Router {
 async fn guard(State(sim): Sim, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let method = parts.method.to_string();
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or_else(String::new, ToString::to_string);
-    let bytes = axum::body::to_bytes(body, 1 << 20)
-        .await
-        .unwrap_or_default();
+    let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    let bytes = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
     let params = form(&bytes);
     let fault = sim.take_fault(false);
     let response = match fault {
         Some(RestFault::TooManyRequests { retry_after, .. }) => too_many(retry_after),
-        Some(RestFault::ServerError { .. }) => failure(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            20_500,
-            "Internal Server Error",
-        ),
-        _ if !authorised(&sim, &parts.headers) => {
-            failure(StatusCode::UNAUTHORIZED, 20_003, "Authenticate")
+        Some(RestFault::ServerError { .. }) => {
+            failure(StatusCode::INTERNAL_SERVER_ERROR, 20_500, "Internal Server Error")
         }
-        _ if !is_form(&parts.method, &parts.headers) => failure(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            20_415,
-            "application/x-www-form-urlencoded wanted",
-        ),
-        _ => {
-            next.run(Request::from_parts(parts, Body::from(bytes)))
-                .await
+        _ if !authorised(&sim, &parts.headers) => failure(StatusCode::UNAUTHORIZED, 20_003, "Authenticate"),
+        _ if !is_form(&parts.method, &parts.headers) => {
+            failure(StatusCode::UNSUPPORTED_MEDIA_TYPE, 20_415, "application/x-www-form-urlencoded wanted")
         }
+        _ => next.run(Request::from_parts(parts, Body::from(bytes))).await,
     };
     let cut = matches!(fault, Some(RestFault::ResetAfterProcessing { .. }));
-    sim.note_request(RestRequest {
-        method,
-        path,
-        params,
-        status: (!cut).then_some(response.status().as_u16()),
-    });
+    sim.note_request(RestRequest { method, path, params, status: (!cut).then_some(response.status().as_u16()) });
     if let Some(RestFault::Delay { by, .. }) = fault {
         sleep(by).await;
     }
@@ -190,10 +150,7 @@ fn authorised(sim: &SimInner, headers: &HeaderMap) -> bool {
 }
 
 fn is_form(method: &HttpMethod, headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     method != HttpMethod::POST || kind.starts_with("application/x-www-form-urlencoded")
 }
 
@@ -218,12 +175,7 @@ async fn list_calls(State(sim): Sim, Path(account): Path<String>, request: Reque
             .iter()
             .all(|(param, field)| value(&wanted, param).is_none_or(|wanted| call[*field] == wanted))
     };
-    let calls: Vec<Value> = sim
-        .calls()
-        .iter()
-        .map(|call| call.shared.facts().json())
-        .filter(matches)
-        .collect();
+    let calls: Vec<Value> = sim.calls().iter().map(|call| call.shared.facts().json()).filter(matches).collect();
     let path = format!("/2010-04-01/Accounts/{account}/Calls.json");
     page("calls", &path, &calls)
 }
@@ -263,11 +215,7 @@ async fn fetch_call(State(sim): Sim, Path((account, file)): Path<(String, String
     }
 }
 
-async fn update_call(
-    State(sim): Sim,
-    Path((account, file)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
+async fn update_call(State(sim): Sim, Path((account, file)): Path<(String, String)>, body: Bytes) -> Response {
     let Some(call) = find_call(&sim, &account, &file) else {
         return not_found();
     };
@@ -277,11 +225,7 @@ async fn update_call(
         return bad(21_220, "Call is not in-progress. Cannot redirect.");
     }
     let params = form(&body);
-    let command = match (
-        value(&params, "Status"),
-        value(&params, "Twiml"),
-        value(&params, "Url"),
-    ) {
+    let command = match (value(&params, "Status"), value(&params, "Twiml"), value(&params, "Url")) {
         (Some("completed"), None, None) => Command::Complete,
         (Some("canceled"), None, None) => return axum::Json(facts.json()).into_response(),
         (None, Some(twiml), None) if twiml.chars().count() > 4_000 => {
@@ -408,9 +352,7 @@ fn too_many(retry_after: Option<u32>) -> Response {
     let status = StatusCode::TOO_MANY_REQUESTS;
     let mut response = failure(status, 20_429, "Too Many Requests");
     if let Some(seconds) = retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, seconds.into());
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }

@@ -75,11 +75,7 @@ impl<'a> Session<'a> {
     ) -> Self {
         let opened = Instant::now();
         let mut line = Line::new(socket);
-        let mut writer = Writer::new(
-            plan.stream_sid,
-            plan.first_timestamp,
-            plan.faults.numeric_counters,
-        );
+        let mut writer = Writer::new(plan.stream_sid, plan.first_timestamp, plan.faults.numeric_counters);
         line.send(text(Writer::connected()));
         let no_start = *introduction.mode == StartMode::Missing;
         if !no_start {
@@ -98,10 +94,7 @@ impl<'a> Session<'a> {
             heard: Vec::with_capacity(4 * FRAME),
             heard_before: [SILENCE; FRAME],
             acts: Vec::new(),
-            trouble: Trouble {
-                no_start,
-                ..Trouble::default()
-            },
+            trouble: Trouble { no_start, ..Trouble::default() },
             warned: Vec::new(),
             leave: None,
         }
@@ -136,11 +129,7 @@ impl<'a> Session<'a> {
     // --- time ---
 
     pub(crate) fn on_time(&mut self) {
-        if self
-            .trouble
-            .deaf_until
-            .is_some_and(|until| until <= Instant::now())
-        {
+        if self.trouble.deaf_until.is_some_and(|until| until <= Instant::now()) {
             self.trouble.deaf_until = None;
         }
         let now = self.now();
@@ -155,8 +144,7 @@ impl<'a> Session<'a> {
         self.playback.advance((self.frame + 1) * FRAME as u64);
         self.heard.extend(self.playback.take_heard());
         let mut said = [0; FRAME];
-        self.script
-            .frame(&self.heard_before, &mut said, &mut self.acts);
+        self.script.frame(&self.heard_before, &mut said, &mut self.acts);
         self.heard_before.copy_from_slice(&self.heard[..FRAME]);
         self.report_frame(&said);
         self.send_echoes();
@@ -192,10 +180,7 @@ impl<'a> Session<'a> {
             }
         });
         if dropped > 0 {
-            self.warn_once(
-                31_930,
-                "the server reads too slowly: audio to it is dropped",
-            );
+            self.warn_once(31_930, "the server reads too slowly: audio to it is dropped");
         }
     }
 
@@ -233,9 +218,7 @@ impl<'a> Session<'a> {
         let message = Message::Text(Utf8Bytes::from(self.writer.media(position, audio)));
         if self.line.send_media(message) {
             self.plan.hooks.sent(self.plan.index, position);
-            self.plan
-                .call
-                .update(|report| report.last_stream().frames_sent += 1);
+            self.plan.call.update(|report| report.last_stream().frames_sent += 1);
         }
     }
 
@@ -244,13 +227,8 @@ impl<'a> Session<'a> {
         for echo in echoes {
             let message = self.writer.mark(&echo.name);
             self.line.send(text(message));
-            self.plan.call.note(What::Mark {
-                name: echo.name.clone(),
-                cleared: echo.cleared,
-            });
-            self.plan
-                .call
-                .update(|report| report.last_stream().marks.push(echo));
+            self.plan.call.note(What::Mark { name: echo.name.clone(), cleared: echo.cleared });
+            self.plan.call.update(|report| report.last_stream().marks.push(echo));
         }
     }
 
@@ -263,11 +241,7 @@ impl<'a> Session<'a> {
             Act::Began(label) => {
                 call.note(What::CallerSays(label.clone()));
                 call.update(|report| {
-                    report.last_stream().utterances.push(Said {
-                        label,
-                        span: at..at + FRAME as u64,
-                        finished: false,
-                    });
+                    report.last_stream().utterances.push(Said { label, span: at..at + FRAME as u64, finished: false });
                 });
             }
             Act::Finished(label) => {
@@ -352,9 +326,7 @@ impl<'a> Session<'a> {
             Incoming::Message(Message::Close(frame)) => {
                 let code = frame.map(|frame| u16::from(frame.code));
                 let shown = code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
-                self.plan
-                    .call
-                    .alert(31_921, format!("the server closed the stream ({shown})"));
+                self.plan.call.alert(31_921, format!("the server closed the stream ({shown})"));
                 self.end(Leave::NextVerb, StreamEnd::ServerClosed(code));
             }
             // The library answers pings by itself.
@@ -409,10 +381,7 @@ impl<'a> Session<'a> {
             let stream = report.last_stream();
             stream.media_received += 1;
             stream.bytes_received += size as u64;
-            stream
-                .first_audio
-                .replace(stream.first_audio.unwrap_or(since_open))
-                .is_none()
+            stream.first_audio.replace(stream.first_audio.unwrap_or(since_open)).is_none()
         });
         if is_first {
             self.plan.call.note(What::FirstAudio);
@@ -429,23 +398,15 @@ impl<'a> Session<'a> {
 
     /// Says goodbye as far as that is possible and reports how the stream ended.
     pub(crate) async fn finish(mut self) -> Leave {
-        let (leave, end) = self
-            .leave
-            .take()
-            .unwrap_or((Leave::NextVerb, StreamEnd::Cut));
-        let by_us = matches!(
-            end,
-            StreamEnd::CallerHungUp | StreamEnd::Completed | StreamEnd::Replaced
-        );
+        let (leave, end) = self.leave.take().unwrap_or((Leave::NextVerb, StreamEnd::Cut));
+        let by_us = matches!(end, StreamEnd::CallerHungUp | StreamEnd::Completed | StreamEnd::Replaced);
         let unplayed = self.playback.backlog();
         self.plan.call.update(|report| {
             let stream = report.last_stream();
             stream.unplayed = unplayed;
             stream.end = Some(end.clone());
         });
-        self.plan
-            .call
-            .note(What::StreamEnded(describe(&end, unplayed)));
+        self.plan.call.note(What::StreamEnded(describe(&end, unplayed)));
         if self.trouble.half_open {
             self.plan.limbo.keep(self.line.into_socket());
             return leave;
@@ -470,10 +431,7 @@ fn frames(lasts: Duration) -> u64 {
 }
 
 fn close_frame(code: u16) -> Message {
-    Message::Close(Some(CloseFrame {
-        code: CloseCode::from(code),
-        reason: Utf8Bytes::default(),
-    }))
+    Message::Close(Some(CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::default() }))
 }
 
 fn describe(end: &StreamEnd, unplayed: usize) -> String {

@@ -23,20 +23,12 @@ pub fn signature(token: &str, url: &str, params: &[(String, String)]) -> String 
 }
 
 /// As [`signature`], with the digest given.
-pub fn signature_with(
-    algorithm: Algorithm,
-    key: &str,
-    url: &str,
-    params: &[(String, String)],
-) -> String {
+pub fn signature_with(algorithm: Algorithm, key: &str, url: &str, params: &[(String, String)]) -> String {
     let digest = match algorithm {
         Algorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
         Algorithm::HmacSha256 => hmac::HMAC_SHA256,
     };
-    let tag = hmac::sign(
-        &hmac::Key::new(digest, key.as_bytes()),
-        signed_text(url, params).as_bytes(),
-    );
+    let tag = hmac::sign(&hmac::Key::new(digest, key.as_bytes()), signed_text(url, params).as_bytes());
     STANDARD.encode(tag.as_ref())
 }
 
@@ -80,19 +72,14 @@ mod tests {
                 Some("HMAC_SHA256") => Algorithm::HmacSha256,
                 _ => Algorithm::HmacSha1,
             };
-            assert_eq!(
-                signature_with(algorithm, &v.token, &v.url, &v.params),
-                v.signature,
-                "vector {}",
-                v.id
-            );
+            assert_eq!(signature_with(algorithm, &v.token, &v.url, &v.params), v.signature, "vector {}", v.id);
         }
     }
 
     #[test]
     fn names_sort_by_code_point_without_separators() {
-        let params = [("a", "1"), ("B", "2"), ("Ab", "3"), ("AA", "4")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let params =
+            [("a", "1"), ("B", "2"), ("Ab", "3"), ("AA", "4")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(
             signed_text("https://desk.example.com/twilio/voice", &params),
             "https://desk.example.com/twilio/voiceAA4Ab3B2a1"

@@ -111,16 +111,10 @@ impl SimInner {
     pub(crate) fn take_fault(&self, connection: bool) -> Option<RestFault> {
         let mut state = self.state();
         let faults = &mut state.faults;
-        let at = faults
-            .iter()
-            .position(|fault| matches!(fault, RestFault::Down { .. }) == connection)?;
+        let at = faults.iter().position(|fault| matches!(fault, RestFault::Down { .. }) == connection)?;
         let left = faults[at].times();
         *left = left.saturating_sub(1);
-        if *left == 0 {
-            Some(faults.remove(at))
-        } else {
-            Some(faults[at].clone())
-        }
+        if *left == 0 { Some(faults.remove(at)) } else { Some(faults[at].clone()) }
     }
 }
 
@@ -191,11 +185,7 @@ impl TwilioSim {
         };
         let shared = Arc::new(CallShared::new(report, facts));
         let (commands, receiver) = mpsc::unbounded_channel();
-        let handle = CallHandle {
-            shared: shared.clone(),
-            commands,
-            client: self.client(&plan),
-        };
+        let handle = CallHandle { shared: shared.clone(), commands, client: self.client(&plan) };
         let call = Call {
             sim: self.inner.clone(),
             index,

@@ -9,10 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async_with_config,
-    tungstenite::{
-        Error as WsError, Message, client::IntoClientRequest, http::HeaderValue,
-        protocol::WebSocketConfig,
-    },
+    tungstenite::{Error as WsError, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
 };
 
 use crate::{
@@ -140,26 +137,17 @@ pub(crate) struct Refusal {
 fn refused(plan: &StreamPlan<'_>, refusal: Refusal) -> Leave {
     plan.call.alert(refusal.code, refusal.text);
     plan.call.update(|report| {
-        report.last_stream().end = Some(StreamEnd::Refused {
-            status: refusal.status,
-            code: refusal.code,
-        });
+        report.last_stream().end = Some(StreamEnd::Refused { status: refusal.status, code: refusal.code });
     });
     Leave::NextVerb
 }
 
 async fn open(client: &Client, url: &str, signature: Option<&str>) -> Result<Socket, Refusal> {
-    let failed = |code, text: String| Refusal {
-        status: None,
-        code,
-        text,
-    };
+    let failed = |code, text: String| Refusal { status: None, code, text };
     let transport = Transport::connect(url, &client.connect_to, &client.tls, CONNECT_LIMIT)
         .await
         .map_err(|e| failed(e.stream_code(), e.to_string()))?;
-    let mut request = url
-        .into_client_request()
-        .map_err(|e| failed(31_923, e.to_string()))?;
+    let mut request = url.into_client_request().map_err(|e| failed(31_923, e.to_string()))?;
     if let Some(signature) = signature {
         let value = HeaderValue::from_str(signature).expect("base64 is a valid header value");
         request.headers_mut().insert("x-twilio-signature", value);
@@ -180,21 +168,14 @@ async fn open(client: &Client, url: &str, signature: Option<&str>) -> Result<Soc
 }
 
 /// Tries a handshake and drops the socket. Returns the status of the answer, 101 included.
-pub(crate) async fn try_upgrade(
-    client: &Client,
-    url: &str,
-    signature: Option<&str>,
-) -> Result<u16, Alert> {
+pub(crate) async fn try_upgrade(client: &Client, url: &str, signature: Option<&str>) -> Result<u16, Alert> {
     match open(client, url, signature).await {
         Ok(mut socket) => {
             // The answer is known; how the goodbye goes is of no interest.
             let _ = timeout(CONNECT_LIMIT, socket.close(None)).await;
             Ok(101)
         }
-        Err(Refusal {
-            status: Some(status),
-            ..
-        }) => Ok(status),
+        Err(Refusal { status: Some(status), .. }) => Ok(status),
         Err(Refusal { code, text, .. }) => Err(Alert { code, text }),
     }
 }

@@ -97,11 +97,7 @@ pub struct StreamReport {
 impl StreamReport {
     /// What the caller heard, as audio and as figures.
     pub fn heard(&self) -> Heard {
-        Heard {
-            pcm: mulaw::decode_all(&self.heard),
-            runs: self.runs.clone(),
-            clears: self.clears.clone(),
-        }
+        Heard { pcm: mulaw::decode_all(&self.heard), runs: self.runs.clone(), clears: self.clears.clone() }
     }
 
     /// What the caller said, on the same clock as [`heard`](Self::heard).
@@ -113,20 +109,14 @@ impl StreamReport {
     pub fn barge_in_delays(&self) -> Vec<Option<Duration>> {
         let over_agent = |said: &&Said| {
             let onset = said.span.start;
-            self.runs
-                .iter()
-                .any(|run| (run.from..run.to).contains(&onset))
+            self.runs.iter().any(|run| (run.from..run.to).contains(&onset))
         };
         let delay = |said: &Said| {
             let onset = said.span.start;
             let clear = self.clears.iter().find(|clear| clear.at >= onset)?;
             Some(span(clear.at - onset))
         };
-        self.utterances
-            .iter()
-            .filter(over_agent)
-            .map(delay)
-            .collect()
+        self.utterances.iter().filter(over_agent).map(delay).collect()
     }
 }
 
@@ -181,33 +171,11 @@ mod tests {
     fn report() -> StreamReport {
         StreamReport {
             heard: [vec![0x80; 800], vec![0xFF; 160], vec![0x80; 640]].concat(),
-            runs: vec![
-                Run {
-                    from: 0,
-                    to: 800,
-                    cleared: false,
-                },
-                Run {
-                    from: 960,
-                    to: 1_600,
-                    cleared: true,
-                },
-            ],
-            clears: vec![Clear {
-                at: 1_440,
-                dropped: 99,
-            }],
+            runs: vec![Run { from: 0, to: 800, cleared: false }, Run { from: 960, to: 1_600, cleared: true }],
+            clears: vec![Clear { at: 1_440, dropped: 99 }],
             utterances: vec![
-                Said {
-                    label: "over".into(),
-                    span: 1_200..1_600,
-                    finished: true,
-                },
-                Said {
-                    label: "after".into(),
-                    span: 2_000..2_400,
-                    finished: true,
-                },
+                Said { label: "over".into(), span: 1_200..1_600, finished: true },
+                Said { label: "after".into(), span: 2_000..2_400, finished: true },
             ],
             ..StreamReport::default()
         }
@@ -223,10 +191,7 @@ mod tests {
 
     #[test]
     fn only_speech_over_the_agent_is_a_barge_in() {
-        assert_eq!(
-            report().barge_in_delays(),
-            [Some(Duration::from_millis(30))]
-        );
+        assert_eq!(report().barge_in_delays(), [Some(Duration::from_millis(30))]);
     }
 
     #[test]

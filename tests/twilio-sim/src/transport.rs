@@ -82,9 +82,7 @@ pub(crate) fn tls_config(ca: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     if let Some(path) = ca {
         let bad = |e| io::Error::other(format!("CA file {}: {e}", path.display()));
         for certificate in CertificateDer::pem_file_iter(path).map_err(bad)? {
-            roots
-                .add(certificate.map_err(bad)?)
-                .map_err(io::Error::other)?;
+            roots.add(certificate.map_err(bad)?).map_err(io::Error::other)?;
         }
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -114,9 +112,7 @@ impl Transport {
         limit: Duration,
     ) -> Result<Self, ConnectError> {
         let place = Place::of(url, map).ok_or_else(|| ConnectError::Url(url.to_owned()))?;
-        timeout(limit, place.connect(tls))
-            .await
-            .map_err(|_| ConnectError::Timeout(limit))?
+        timeout(limit, place.connect(tls)).await.map_err(|_| ConnectError::Timeout(limit))?
     }
 
     fn tcp(&self) -> &TcpStream {
@@ -148,10 +144,7 @@ impl<'a> Place<'a> {
             "http" | "ws" => false,
             _ => return None,
         };
-        let authority = rest
-            .split(['/', '?', '#'])
-            .next()
-            .filter(|a| !a.is_empty())?;
+        let authority = rest.split(['/', '?', '#']).next().filter(|a| !a.is_empty())?;
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, port),
             _ => (authority, if secure { "443" } else { "80" }),
@@ -165,19 +158,13 @@ impl<'a> Place<'a> {
     }
 
     async fn connect(self, tls: &Arc<ClientConfig>) -> Result<Transport, ConnectError> {
-        let tcp = TcpStream::connect(&self.address)
-            .await
-            .map_err(ConnectError::Tcp)?;
+        let tcp = TcpStream::connect(&self.address).await.map_err(ConnectError::Tcp)?;
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
         if !self.tls {
             return Ok(Transport::Plain(tcp));
         }
-        let name = ServerName::try_from(self.host.to_owned())
-            .map_err(|_| ConnectError::Url(self.host.to_owned()))?;
-        let session = TlsConnector::from(tls.clone())
-            .connect(name, tcp)
-            .await
-            .map_err(ConnectError::Tls)?;
+        let name = ServerName::try_from(self.host.to_owned()).map_err(|_| ConnectError::Url(self.host.to_owned()))?;
+        let session = TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(ConnectError::Tls)?;
         Ok(Transport::Tls(Box::new(session)))
     }
 }
@@ -190,11 +177,7 @@ pub(crate) fn host_and_target(url: &str) -> Option<(String, String)> {
 }
 
 impl AsyncRead for Transport {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
@@ -203,11 +186,7 @@ impl AsyncRead for Transport {
 }
 
 impl AsyncWrite for Transport {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
@@ -238,15 +217,9 @@ mod tests {
         let addr = "127.0.0.1:8091".parse().unwrap();
         let map = ConnectTo::from([("desk.example.com".into(), Target { addr, tls: false })]);
         let place = Place::of("wss://desk.example.com/twilio/media/1", &map).unwrap();
-        assert_eq!(
-            (place.address.as_str(), place.tls),
-            ("127.0.0.1:8091", false)
-        );
+        assert_eq!((place.address.as_str(), place.tls), ("127.0.0.1:8091", false));
         let place = Place::of("https://other.example.com?x=1", &map).unwrap();
-        assert_eq!(
-            (place.address.as_str(), place.tls),
-            ("other.example.com:443", true)
-        );
+        assert_eq!((place.address.as_str(), place.tls), ("other.example.com:443", true));
         assert!(Place::of("ftp://desk.example.com/", &map).is_none());
     }
 }

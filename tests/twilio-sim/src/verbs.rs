@@ -21,8 +21,7 @@ impl Call {
     pub(crate) async fn execute(&mut self, document: Document, url: &str) -> Flow {
         for verb in document.verbs {
             let shown = verb.to_string();
-            self.shared
-                .update(|report| report.verbs.push(shown.clone()));
+            self.shared.update(|report| report.verbs.push(shown.clone()));
             self.shared.note(What::Verb(shown));
             if !matches!(verb, Verb::Reject { .. } | Verb::Pause(_)) {
                 self.shared.set_state(CallState::InProgress);
@@ -56,11 +55,7 @@ impl Call {
             Verb::Reject { busy: true } => Err(Flow::End(CallState::Busy)),
             Verb::Reject { busy: false } => Err(Flow::End(CallState::NoAnswer)),
             Verb::Hangup => Err(Flow::End(CallState::Completed)),
-            Verb::Connect {
-                action,
-                method,
-                stream,
-            } => {
+            Verb::Connect { action, method, stream } => {
                 self.stream(&stream, url).await?;
                 match action {
                     None => Ok(()),
@@ -84,13 +79,10 @@ impl Call {
             return self.pass(digits.len() as f64 * 0.5).await;
         }
         match self.request("play", file, Method::Get, Vec::new()).await? {
-            Ok(answer) if answer.status == 200 && answer.content_type.starts_with("audio/") => {
-                self.pass(3.0).await
-            }
+            Ok(answer) if answer.status == 200 && answer.content_type.starts_with("audio/") => self.pass(3.0).await,
             Ok(answer) => {
                 let (status, kind) = (answer.status, answer.content_type);
-                self.shared
-                    .alert(12_300, format!("{file} answered {status} with {kind:?}"));
+                self.shared.alert(12_300, format!("{file} answered {status} with {kind:?}"));
                 Ok(())
             }
             Err(alert) => {
@@ -121,10 +113,7 @@ impl Call {
         }
         let extra = vec![
             ("Digits".to_owned(), digits),
-            (
-                "FinishedOnKey".to_owned(),
-                ended_by.map(String::from).unwrap_or_default(),
-            ),
+            ("FinishedOnKey".to_owned(), ended_by.map(String::from).unwrap_or_default()),
             ("msg".to_owned(), "Gather End".to_owned()),
         ];
         let action = gather.action.unwrap_or_default();
@@ -183,11 +172,9 @@ impl Call {
             _ => self.dials.pop_front().unwrap_or_default(),
         };
         let (ring, talk, status, bridged) = match outcome {
-            DialOutcome::Answered {
-                after,
-                talk,
-                bridged,
-            } if after <= Duration::from_secs(dial.timeout) => (after, talk, "completed", bridged),
+            DialOutcome::Answered { after, talk, bridged } if after <= Duration::from_secs(dial.timeout) => {
+                (after, talk, "completed", bridged)
+            }
             DialOutcome::Answered { .. } | DialOutcome::NoAnswer => {
                 let ring = Duration::from_secs(dial.timeout);
                 (ring, Duration::ZERO, "no-answer", false)
@@ -205,8 +192,7 @@ impl Call {
             });
         });
         let targets = dial.targets.join(", ");
-        self.shared
-            .note(What::Dialled(format!("{targets}: {status}")));
+        self.shared.note(What::Dialled(format!("{targets}: {status}")));
         self.pass(talk.as_secs_f64()).await?;
         let Some(action) = dial.action else {
             return Ok(());
@@ -226,10 +212,7 @@ impl Call {
         let about = |event: &str, error: Option<String>| {
             let mut extra = vec![
                 ("StreamSid".to_owned(), stream_sid.clone()),
-                (
-                    "StreamName".to_owned(),
-                    noun.name.clone().unwrap_or_else(|| stream_sid.clone()),
-                ),
+                ("StreamName".to_owned(), noun.name.clone().unwrap_or_else(|| stream_sid.clone())),
                 ("StreamEvent".to_owned(), event.to_owned()),
                 ("Timestamp".to_owned(), iso8601_now()),
             ];
@@ -252,9 +235,8 @@ impl Call {
             record_audio: self.plan.record_audio,
             first_timestamp,
         };
-        let started = callback
-            .as_ref()
-            .map(|to| self.outgoing("stream", to, Method::Post, about("stream-started", None)));
+        let started =
+            callback.as_ref().map(|to| self.outgoing("stream", to, Method::Post, about("stream-started", None)));
         let (client, shared) = (self.client.clone(), self.shared.clone());
         let callbacks = &mut self.callbacks;
         let on_open = || {
@@ -270,11 +252,7 @@ impl Call {
                 Some(StreamEnd::Refused { code, .. }) => Some(code.to_string()),
                 _ => None,
             });
-            let event = if refused.is_some() {
-                "stream-error"
-            } else {
-                "stream-stopped"
-            };
+            let event = if refused.is_some() { "stream-error" } else { "stream-stopped" };
             self.notify("stream", &to, about(event, refused));
         }
         match leave {
@@ -286,10 +264,5 @@ impl Call {
 }
 
 fn next_document(base: &str, action: &str, method: Method, extra: Vec<(String, String)>) -> Flow {
-    Flow::Next(Source::Url {
-        purpose: "action",
-        url: resolve(base, action),
-        method,
-        extra,
-    })
+    Flow::Next(Source::Url { purpose: "action", url: resolve(base, action), method, extra })
 }

@@ -97,10 +97,7 @@ impl Client {
             took: began.elapsed(),
             outcome: match &outcome {
                 Ok(answer) => Ok(answer.status),
-                Err(failure) => Err(Alert {
-                    code: failure.code,
-                    text: failure.text.clone(),
-                }),
+                Err(failure) => Err(Alert { code: failure.code, text: failure.text.clone() }),
             },
             body: outcome.as_ref().map(|a| a.body.clone()).unwrap_or_default(),
         };
@@ -119,10 +116,7 @@ impl Client {
         };
         match self.once(&signed, &Overrides::default()).await {
             Ok((answer, _)) => Ok(answer.status),
-            Err(failure) => Err(Alert {
-                code: failure.code,
-                text: failure.text,
-            }),
+            Err(failure) => Err(Alert { code: failure.code, text: failure.text }),
         }
     }
 
@@ -135,31 +129,17 @@ impl Client {
             // A redirected request becomes a GET: the form is lost.
             signed.redirect(resolve(&signed.url, &location));
         }
-        Err(Failure {
-            code: 11_215,
-            text: format!("more than {MAX_REDIRECTS} redirects"),
-            retry_as: RetryOn::Never,
-        })
+        Err(Failure { code: 11_215, text: format!("more than {MAX_REDIRECTS} redirects"), retry_as: RetryOn::Never })
     }
 
-    async fn once(
-        &self,
-        signed: &Signed,
-        limits: &Overrides,
-    ) -> Result<(Answer, Option<String>), Failure> {
-        let transport =
-            Transport::connect(&signed.url, &self.connect_to, &self.tls, limits.connect)
-                .await
-                .map_err(|e| Failure {
-                    code: e.webhook_code(),
-                    text: e.to_string(),
-                    retry_as: RetryOn::Connect,
-                })?;
+    async fn once(&self, signed: &Signed, limits: &Overrides) -> Result<(Answer, Option<String>), Failure> {
+        let transport = Transport::connect(&signed.url, &self.connect_to, &self.tls, limits.connect)
+            .await
+            .map_err(|e| Failure { code: e.webhook_code(), text: e.to_string(), retry_as: RetryOn::Connect })?;
         let request = signed.request()?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(transport))
-                .await
-                .map_err(|e| broken(&e))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake::<_, Full<Bytes>>(TokioIo::new(transport))
+            .await
+            .map_err(|e| broken(&e))?;
         let exchange = async {
             let response = timeout(limits.read, sender.send_request(request))
                 .await
@@ -178,11 +158,7 @@ impl Client {
                 exchange.await?
             }
         };
-        let location = head
-            .status
-            .is_redirection()
-            .then(|| text_header(&head.headers, header::LOCATION))
-            .flatten();
+        let location = head.status.is_redirection().then(|| text_header(&head.headers, header::LOCATION)).flatten();
         let answer = Answer {
             status: head.status.as_u16(),
             content_type: text_header(&head.headers, header::CONTENT_TYPE).unwrap_or_default(),
@@ -211,19 +187,11 @@ async fn read_body(mut body: hyper::body::Incoming, gap: Duration) -> Result<Str
 }
 
 fn broken(e: &hyper::Error) -> Failure {
-    Failure {
-        code: 11_206,
-        text: format!("HTTP failed: {e}"),
-        retry_as: RetryOn::Never,
-    }
+    Failure { code: 11_206, text: format!("HTTP failed: {e}"), retry_as: RetryOn::Never }
 }
 
 fn slow(limit: Duration) -> Failure {
-    Failure {
-        code: 11_200,
-        text: format!("nothing arrived for {limit:?}"),
-        retry_as: RetryOn::ReadTimeout,
-    }
+    Failure { code: 11_200, text: format!("nothing arrived for {limit:?}"), retry_as: RetryOn::ReadTimeout }
 }
 
 fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
@@ -257,11 +225,7 @@ impl Signed {
             (true, true) => format!("{url}&{}", form(&params)),
             (true, false) => format!("{url}?{}", form(&params)),
         };
-        let under_signature = if fault == WebhookFault::HostCase {
-            with_capital_host(&url)
-        } else {
-            url.clone()
-        };
+        let under_signature = if fault == WebhookFault::HostCase { with_capital_host(&url) } else { url.clone() };
         let key = match fault {
             WebhookFault::WrongToken => "ffffffffffffffffffffffffffffffff",
             _ => &client.auth_token,
@@ -294,13 +258,8 @@ impl Signed {
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, Failure> {
-        let invalid = |text: String| Failure {
-            code: 11_100,
-            text,
-            retry_as: RetryOn::Never,
-        };
-        let (host, target) = host_and_target(&self.url)
-            .ok_or_else(|| invalid(format!("not a URL: {:?}", self.url)))?;
+        let invalid = |text: String| Failure { code: 11_100, text, retry_as: RetryOn::Never };
+        let (host, target) = host_and_target(&self.url).ok_or_else(|| invalid(format!("not a URL: {:?}", self.url)))?;
         let mut builder = Request::builder()
             .uri(target)
             .header(header::HOST, host)
@@ -314,23 +273,17 @@ impl Signed {
         let body = if self.is_get {
             Bytes::new()
         } else {
-            builder = builder.method("POST").header(
-                header::CONTENT_TYPE,
-                "application/x-www-form-urlencoded; charset=UTF-8",
-            );
+            builder =
+                builder.method("POST").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8");
             Bytes::from(self.body.clone())
         };
-        builder
-            .body(Full::new(body))
-            .map_err(|e| invalid(e.to_string()))
+        builder.body(Full::new(body)).map_err(|e| invalid(e.to_string()))
     }
 }
 
 /// The parameters as a form.
 pub(crate) fn form(params: &[(String, String)]) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(params)
-        .finish()
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish()
 }
 
 /// `reference` as seen from the document at `base`.
@@ -339,20 +292,15 @@ pub(crate) fn resolve(base: &str, reference: &str) -> String {
         return reference.to_owned();
     }
     let base = base.split(['?', '#']).next().unwrap_or(base);
-    let origin_end = base.find("://").map_or(0, |at| {
-        base[at + 3..]
-            .find('/')
-            .map_or(base.len(), |slash| at + 3 + slash)
-    });
+    let origin_end =
+        base.find("://").map_or(0, |at| base[at + 3..].find('/').map_or(base.len(), |slash| at + 3 + slash));
     if reference.is_empty() {
         return base.to_owned();
     }
     if reference.starts_with('/') {
         return format!("{}{reference}", &base[..origin_end]);
     }
-    let folder_end = base[origin_end..]
-        .rfind('/')
-        .map_or(origin_end, |at| origin_end + at);
+    let folder_end = base[origin_end..].rfind('/').map_or(origin_end, |at| origin_end + at);
     format!("{}/{reference}", &base[..folder_end])
 }
 
@@ -368,22 +316,11 @@ fn with_capital_host(url: &str) -> String {
 pub(crate) fn check_twiml_answer(answer: &Answer) -> Result<(), Alert> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if !status.is_success() {
-        return Err(Alert {
-            code: 11_200,
-            text: format!("{} answered {status}", answer.url),
-        });
+        return Err(Alert { code: 11_200, text: format!("{} answered {status}", answer.url) });
     }
-    let kind = answer
-        .content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
     if !matches!(kind, "text/xml" | "application/xml") {
-        return Err(Alert {
-            code: 12_300,
-            text: format!("content type {:?}: text/xml wanted", answer.content_type),
-        });
+        return Err(Alert { code: 12_300, text: format!("content type {:?}: text/xml wanted", answer.content_type) });
     }
     Ok(())
 }
@@ -397,14 +334,8 @@ mod tests {
         let base = "https://desk.example.com/twilio/voice?x=1";
         assert_eq!(resolve(base, "https://a/b"), "https://a/b");
         assert_eq!(resolve(base, "/after"), "https://desk.example.com/after");
-        assert_eq!(
-            resolve(base, "after"),
-            "https://desk.example.com/twilio/after"
-        );
-        assert_eq!(
-            resolve("https://desk.example.com", "after"),
-            "https://desk.example.com/after"
-        );
+        assert_eq!(resolve(base, "after"), "https://desk.example.com/twilio/after");
+        assert_eq!(resolve("https://desk.example.com", "after"), "https://desk.example.com/after");
         assert_eq!(resolve(base, ""), "https://desk.example.com/twilio/voice");
     }
 
@@ -417,25 +348,12 @@ mod tests {
             url: "https://a/".into(),
         };
         assert!(check_twiml_answer(&answer(200, "text/xml; charset=utf-8")).is_ok());
-        assert_eq!(
-            check_twiml_answer(&answer(200, "text/html"))
-                .unwrap_err()
-                .code,
-            12_300
-        );
-        assert_eq!(
-            check_twiml_answer(&answer(403, "text/xml"))
-                .unwrap_err()
-                .code,
-            11_200
-        );
+        assert_eq!(check_twiml_answer(&answer(200, "text/html")).unwrap_err().code, 12_300);
+        assert_eq!(check_twiml_answer(&answer(403, "text/xml")).unwrap_err().code, 11_200);
     }
 
     #[test]
     fn the_host_alone_changes_its_case() {
-        assert_eq!(
-            with_capital_host("https://desk.example.com/a"),
-            "https://DESK.EXAMPLE.COM/a"
-        );
+        assert_eq!(with_capital_host("https://desk.example.com/a"), "https://DESK.EXAMPLE.COM/a");
     }
 }

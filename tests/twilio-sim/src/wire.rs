@@ -58,11 +58,7 @@ impl Writer {
         };
         let parameters: serde_json::Map<_, _> = match intro.mode {
             StartMode::NoParameters => serde_json::Map::new(),
-            _ => intro
-                .parameters
-                .iter()
-                .map(|p| (p.name.clone(), p.value.clone().into()))
-                .collect(),
+            _ => intro.parameters.iter().map(|p| (p.name.clone(), p.value.clone().into())).collect(),
         };
         let format = match intro.mode {
             StartMode::OtherFormat => {
@@ -108,10 +104,7 @@ impl Writer {
     }
 
     pub(crate) fn dtmf(&mut self, digit: char) -> String {
-        self.enveloped(
-            "dtmf",
-            &json!({"track": "inbound_track", "digit": digit.to_string()}),
-        )
+        self.enveloped("dtmf", &json!({"track": "inbound_track", "digit": digit.to_string()}))
     }
 
     pub(crate) fn mark(&mut self, name: &str) -> String {
@@ -119,10 +112,7 @@ impl Writer {
     }
 
     pub(crate) fn stop(&mut self, account_sid: &str, call_sid: &str) -> String {
-        self.enveloped(
-            "stop",
-            &json!({"accountSid": account_sid, "callSid": call_sid}),
-        )
+        self.enveloped("stop", &json!({"accountSid": account_sid, "callSid": call_sid}))
     }
 
     /// A message of a kind that does not exist.
@@ -196,9 +186,7 @@ impl Reader {
     pub(crate) fn new(stream_sid: &str) -> Self {
         Self {
             stream_sid: stream_sid.to_owned(),
-            usual_head: format!(
-                r#"{{"event":"media","streamSid":"{stream_sid}","media":{{"payload":""#
-            ),
+            usual_head: format!(r#"{{"event":"media","streamSid":"{stream_sid}","media":{{"payload":""#),
             audio: Vec::with_capacity(4_096),
         }
     }
@@ -210,9 +198,7 @@ impl Reader {
 
     /// One text message. An error is what Twilio's debugger would say beside 31951.
     pub(crate) fn read(&mut self, text: &str) -> Result<FromServer, String> {
-        let usual = text
-            .strip_prefix(self.usual_head.as_str())
-            .and_then(|rest| rest.strip_suffix(USUAL_TAIL));
+        let usual = text.strip_prefix(self.usual_head.as_str()).and_then(|rest| rest.strip_suffix(USUAL_TAIL));
         if let Some(payload) = usual
             && self.decode(payload).is_ok()
         {
@@ -224,11 +210,7 @@ impl Reader {
     fn read_strictly(&mut self, text: &str) -> Result<FromServer, String> {
         let message: Strict<'_> = serde_json::from_str(text).map_err(|e| e.to_string())?;
         if message.stream_sid() != self.stream_sid {
-            return Err(format!(
-                "streamSid {:?} is not this stream's {:?}",
-                message.stream_sid(),
-                self.stream_sid
-            ));
+            return Err(format!("streamSid {:?} is not this stream's {:?}", message.stream_sid(), self.stream_sid));
         }
         match message {
             Strict::Media { media, .. } => {
@@ -243,9 +225,7 @@ impl Reader {
 
     fn decode(&mut self, payload: &str) -> Result<(), String> {
         self.audio.clear();
-        STANDARD
-            .decode_vec(payload, &mut self.audio)
-            .map_err(|e| format!("media.payload is not base64: {e}"))?;
+        STANDARD.decode_vec(payload, &mut self.audio).map_err(|e| format!("media.payload is not base64: {e}"))?;
         if self.audio.is_empty() {
             return Err("media.payload is empty".into());
         }
@@ -277,9 +257,7 @@ enum Strict<'a> {
 impl Strict<'_> {
     fn stream_sid(&self) -> &str {
         match self {
-            Self::Media { stream_sid, .. }
-            | Self::Mark { stream_sid, .. }
-            | Self::Clear { stream_sid } => stream_sid,
+            Self::Media { stream_sid, .. } | Self::Mark { stream_sid, .. } | Self::Clear { stream_sid } => stream_sid,
         }
     }
 }
@@ -316,10 +294,7 @@ mod tests {
             account_sid: "AC00000000000000000000000000000001",
             call_sid: "CA00000000000000000000000000000001",
             stream_sid: SID,
-            parameters: &[Parameter {
-                name: "token".into(),
-                value: "t\"1".into(),
-            }],
+            parameters: &[Parameter { name: "token".into(), value: "t\"1".into() }],
             mode: &StartMode::Normal,
         };
         let start = parsed(&writer.start(&intro));
@@ -377,12 +352,8 @@ mod tests {
             format!(r#"{{"event":"media","streamSid":"{other}","media":{{"payload":"AQID"}}}}"#),
             format!(r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":"A*ID"}}}}"#),
             format!(r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":""}}}}"#),
-            format!(
-                r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":"AQID","track":"x"}}}}"#
-            ),
-            format!(
-                r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":"AQID"}},"sequenceNumber":"1"}}"#
-            ),
+            format!(r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":"AQID","track":"x"}}}}"#),
+            format!(r#"{{"event":"media","streamSid":"{SID}","media":{{"payload":"AQID"}},"sequenceNumber":"1"}}"#),
             format!(r#"{{"event":"mark","streamSid":"{SID}"}}"#),
             format!(r#"{{"event":"mark","streamSid":"{SID}","mark":{{"name":""}}}}"#),
             format!(r#"{{"event":"clear","streamSid":"{SID}","clear":{{}}}}"#),

@@ -12,38 +12,22 @@ pub fn parse(text: &str) -> Result<Document, TwimlError> {
     if text.len() > MAX_DOCUMENT {
         return Err(error(11_750, format!("{} bytes", text.len())));
     }
-    let xml =
-        roxmltree::Document::parse(text).map_err(|e| error(12_100, format!("not XML: {e}")))?;
+    let xml = roxmltree::Document::parse(text).map_err(|e| error(12_100, format!("not XML: {e}")))?;
     let root = xml.root_element();
     if root.tag_name().name() != "Response" {
-        return Err(error(
-            12_102,
-            format!("the root is <{}>", root.tag_name().name()),
-        ));
+        return Err(error(12_102, format!("the root is <{}>", root.tag_name().name())));
     }
-    let mut reader = Reader {
-        warnings: Vec::new(),
-    };
+    let mut reader = Reader { warnings: Vec::new() };
     reader.attributes(root, &[]);
     let verbs = reader.verbs(root)?;
-    if verbs
-        .iter()
-        .skip(1)
-        .any(|verb| matches!(verb, Verb::Reject { .. }))
-    {
+    if verbs.iter().skip(1).any(|verb| matches!(verb, Verb::Reject { .. })) {
         reader.warn("<Reject> is not the first verb");
     }
-    Ok(Document {
-        verbs,
-        warnings: reader.warnings,
-    })
+    Ok(Document { verbs, warnings: reader.warnings })
 }
 
 fn error(code: u32, text: impl Into<String>) -> TwimlError {
-    TwimlError {
-        code,
-        text: text.into(),
-    }
+    TwimlError { code, text: text.into() }
 }
 
 struct Reader {
@@ -59,10 +43,7 @@ impl Reader {
         for attribute in node.attributes() {
             if !known.contains(&attribute.name()) {
                 let element = node.tag_name().name();
-                self.warn(format!(
-                    "<{element}> has no attribute {:?}",
-                    attribute.name()
-                ));
+                self.warn(format!("<{element}> has no attribute {:?}", attribute.name()));
             }
         }
     }
@@ -94,16 +75,11 @@ impl Reader {
             "Dial" => self.dial(node)?,
             "Redirect" => {
                 self.attributes(node, &["method"]);
-                Verb::Redirect {
-                    url: text_of(node),
-                    method: method(node, "method"),
-                }
+                Verb::Redirect { url: text_of(node), method: method(node, "method") }
             }
             "Reject" => {
                 self.attributes(node, &["reason"]);
-                Verb::Reject {
-                    busy: node.attribute("reason") == Some("busy"),
-                }
+                Verb::Reject { busy: node.attribute("reason") == Some("busy") }
             }
             "Hangup" => {
                 self.attributes(node, &[]);
@@ -122,23 +98,14 @@ impl Reader {
         self.attributes(node, &["voice", "language", "loop"]);
         let text = text_of(node);
         if text.is_empty() || text.chars().count() > 4_096 {
-            return Err(error(
-                13_520,
-                format!("<Say> of {} characters", text.chars().count()),
-            ));
+            return Err(error(13_520, format!("<Say> of {} characters", text.chars().count())));
         }
-        Ok(Verb::Say {
-            text,
-            times: number(node, "loop", 1.0) as u32,
-        })
+        Ok(Verb::Say { text, times: number(node, "loop", 1.0) as u32 })
     }
 
     fn play(&mut self, node: Node<'_, '_>) -> Verb {
         self.attributes(node, &["loop", "digits"]);
-        Verb::Play {
-            url: text_of(node),
-            digits: owned(node, "digits"),
-        }
+        Verb::Play { url: text_of(node), digits: owned(node, "digits") }
     }
 
     fn gather(&mut self, node: Node<'_, '_>) -> Result<Verb, TwimlError> {
@@ -218,12 +185,7 @@ impl Reader {
         let mut targets: Vec<String> = Vec::new();
         for child in node.children() {
             match child.tag_name().name() {
-                "" => targets.extend(
-                    child
-                        .text()
-                        .map(|t| t.trim().to_owned())
-                        .filter(|t| !t.is_empty()),
-                ),
+                "" => targets.extend(child.text().map(|t| t.trim().to_owned()).filter(|t| !t.is_empty())),
                 "Number" | "Sip" | "Client" | "Conference" | "Queue" | "Application" => {
                     targets.push(text_of(child));
                 }
@@ -254,39 +216,19 @@ impl Reader {
         };
         if noun.tag_name().name() != "Stream" {
             let found = noun.tag_name().name();
-            return Err(error(
-                12_200,
-                format!("<Connect><{found}> is not simulated"),
-            ));
+            return Err(error(12_200, format!("<Connect><{found}> is not simulated")));
         }
-        Ok(Verb::Connect {
-            action: owned(node, "action"),
-            method: method(node, "method"),
-            stream: self.stream(noun)?,
-        })
+        Ok(Verb::Connect { action: owned(node, "action"), method: method(node, "method"), stream: self.stream(noun)? })
     }
 
     fn stream(&mut self, node: Node<'_, '_>) -> Result<StreamNoun, TwimlError> {
-        self.attributes(
-            node,
-            &[
-                "url",
-                "name",
-                "track",
-                "statusCallback",
-                "statusCallbackMethod",
-            ],
-        );
+        self.attributes(node, &["url", "name", "track", "statusCallback", "statusCallbackMethod"]);
         if !matches!(node.attribute("track"), None | Some("inbound_track")) {
             return Err(error(31_941, "only inbound_track inside <Connect>"));
         }
         let given = node.attribute("url").unwrap_or_default();
         let Some(rest) = given.strip_prefix("wss://") else {
-            let code = if given.contains("://") {
-                31_922
-            } else {
-                31_923
-            };
+            let code = if given.contains("://") { 31_922 } else { 31_923 };
             return Err(error(code, format!("stream url {given:?}: wss://… wanted")));
         };
         if rest.is_empty() || rest.starts_with('/') {
@@ -294,8 +236,7 @@ impl Reader {
         }
         let url = given.split(['?', '#']).next().unwrap_or(given).to_owned();
         if url != given {
-            self.warnings
-                .push(error(31_920, "the query string of a stream url is cut off"));
+            self.warnings.push(error(31_920, "the query string of a stream url is cut off"));
         }
         let parameters = self.parameters(node)?;
         Ok(StreamNoun {
@@ -318,10 +259,7 @@ impl Reader {
             let name = child.attribute("name").unwrap_or_default().to_owned();
             let value = child.attribute("value").unwrap_or_default().to_owned();
             if name.chars().count() + value.chars().count() >= 500 {
-                return Err(error(
-                    12_200,
-                    format!("parameter {name:?} has 500 characters or more"),
-                ));
+                return Err(error(12_200, format!("parameter {name:?} has 500 characters or more")));
             }
             parameters.push(Parameter { name, value });
         }
@@ -346,11 +284,7 @@ fn method(node: Node<'_, '_>, name: &str) -> Method {
 }
 
 fn text_of(node: Node<'_, '_>) -> String {
-    let text: String = node
-        .descendants()
-        .filter(Node::is_text)
-        .filter_map(|n| n.text())
-        .collect();
+    let text: String = node.descendants().filter(Node::is_text).filter_map(|n| n.text()).collect();
     text.trim().to_owned()
 }
 
@@ -373,26 +307,13 @@ mod tests {
     fn the_usual_document_is_understood_without_a_warning() {
         let document = parse(USUAL).unwrap();
         assert!(document.warnings.is_empty(), "{:?}", document.warnings);
-        let Verb::Connect {
-            stream,
-            action: None,
-            ..
-        } = &document.verbs[0]
-        else {
+        let Verb::Connect { stream, action: None, .. } = &document.verbs[0] else {
             panic!("{:?}", document.verbs[0]);
         };
         assert_eq!(stream.parameters[0].value, "6f1c");
-        assert_eq!(
-            document.verbs[1].to_string(),
-            r#"Say "One moment, I am connecting you & yours.""#
-        );
-        let Verb::Dial(dial) = &document.verbs[2] else {
-            panic!()
-        };
-        assert_eq!(
-            (dial.targets[0].as_str(), dial.timeout),
-            ("+15550100900", 15)
-        );
+        assert_eq!(document.verbs[1].to_string(), r#"Say "One moment, I am connecting you & yours.""#);
+        let Verb::Dial(dial) = &document.verbs[2] else { panic!() };
+        assert_eq!((dial.targets[0].as_str(), dial.timeout), ("+15550100900", 15));
     }
 
     fn code(text: &str) -> u32 {
@@ -408,48 +329,30 @@ mod tests {
         assert_eq!(code("<html>"), 12_100);
         assert_eq!(code("<Response><Say>a & b</Say></Response>"), 12_100);
         assert_eq!(code("<html></html>"), 12_102);
-        assert_eq!(
-            code(&format!(
-                "<Response>{}</Response>",
-                " ".repeat(MAX_DOCUMENT)
-            )),
-            11_750
-        );
-        assert_eq!(
-            code(&in_connect(r#"<Stream url="ws://desk.example.com/"/>"#)),
-            31_922
-        );
+        assert_eq!(code(&format!("<Response>{}</Response>", " ".repeat(MAX_DOCUMENT))), 11_750);
+        assert_eq!(code(&in_connect(r#"<Stream url="ws://desk.example.com/"/>"#)), 31_922);
         assert_eq!(code(&in_connect(r#"<Stream url="/media"/>"#)), 31_923);
-        assert_eq!(
-            code(&in_connect(
-                r#"<Stream url="wss://a/" track="both_tracks"/>"#
-            )),
-            31_941
-        );
+        assert_eq!(code(&in_connect(r#"<Stream url="wss://a/" track="both_tracks"/>"#)), 31_941);
         assert_eq!(code(&in_connect("")), 12_200);
         assert_eq!(code("<Response><Dial>030123456</Dial></Response>"), 13_223);
     }
 
     #[test]
     fn what_twilio_skips_is_skipped_with_a_warning() {
-        let document =
-            parse(r#"<Response><say>x</say><Pause length="2" foo="1"/></Response>"#).unwrap();
+        let document = parse(r#"<Response><say>x</say><Pause length="2" foo="1"/></Response>"#).unwrap();
         assert_eq!(document.verbs, [Verb::Pause(2.0)]);
         assert_eq!(document.warnings.len(), 2);
         let cut = parse(&in_connect(r#"<Stream url="wss://a/m?token=1"/>"#)).unwrap();
         assert_eq!(cut.warnings[0].code, 31_920);
-        let Verb::Connect { stream, .. } = &cut.verbs[0] else {
-            panic!()
-        };
+        let Verb::Connect { stream, .. } = &cut.verbs[0] else { panic!() };
         assert_eq!(stream.url, "wss://a/m");
     }
 
     #[test]
     fn gather_keeps_its_prompts() {
-        let document = parse(r#"<Response><Gather numDigits="1" action="/d"><Say>Press one.</Say></Gather></Response>"#).unwrap();
-        let Verb::Gather(gather) = &document.verbs[0] else {
-            panic!()
-        };
+        let document =
+            parse(r#"<Response><Gather numDigits="1" action="/d"><Say>Press one.</Say></Gather></Response>"#).unwrap();
+        let Verb::Gather(gather) = &document.verbs[0] else { panic!() };
         assert_eq!((gather.num_digits, gather.prompts.len()), (Some(1), 1));
     }
 }

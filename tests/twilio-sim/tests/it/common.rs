@@ -64,12 +64,7 @@ impl Bridge {
         let log = got.clone();
         let task = tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
-                tokio::spawn(serve(
-                    tcp,
-                    on_request.clone(),
-                    on_stream.clone(),
-                    log.clone(),
-                ));
+                tokio::spawn(serve(tcp, on_request.clone(), on_stream.clone(), log.clone()));
             }
         });
         Self { addr, got, task }
@@ -84,10 +79,7 @@ impl Bridge {
     pub(crate) fn plan(&self) -> CallPlan {
         let mut plan = CallPlan::to_url("https://desk.example.com/voice");
         plan.status_callback = Some("https://desk.example.com/status".into());
-        let target = Target {
-            addr: self.addr,
-            tls: false,
-        };
+        let target = Target { addr: self.addr, tls: false };
         plan.connect_to.insert("desk.example.com".into(), target);
         plan.time_limit = Duration::from_secs(30);
         plan
@@ -96,19 +88,11 @@ impl Bridge {
 
 /// A simulator whose verbs outside of streams take no time to speak of.
 pub(crate) async fn quick_sim() -> TwilioSim {
-    let settings = Settings {
-        verb_speed: 1_000.0,
-        ..Settings::default()
-    };
+    let settings = Settings { verb_speed: 1_000.0, ..Settings::default() };
     TwilioSim::start(settings).await.unwrap()
 }
 
-async fn serve(
-    mut tcp: TcpStream,
-    on_request: OnRequest,
-    on_stream: OnStream,
-    log: Arc<Mutex<Vec<Got>>>,
-) {
+async fn serve(mut tcp: TcpStream, on_request: OnRequest, on_stream: OnStream, log: Arc<Mutex<Vec<Got>>>) {
     let mut peeked = vec![0; 4_096];
     let size = tcp.peek(&mut peeked).await.unwrap_or(0);
     let head = String::from_utf8_lossy(&peeked[..size]).to_lowercase();
@@ -117,9 +101,7 @@ async fn serve(
         let refuse = got.headers.contains_key("x-twilio-signature") && got.path == "/refuse";
         log.lock().unwrap().push(got);
         if refuse {
-            let _ = tcp
-                .write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-                .await;
+            let _ = tcp.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
             return;
         }
         if let Ok(socket) = accept_async(tcp).await {
@@ -150,9 +132,7 @@ async fn serve(
         answer
     } else {
         let length = answer.len();
-        format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{answer}"
-        )
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {length}\r\n\r\n{answer}")
     };
     let _ = tcp.write_all(response.as_bytes()).await;
 }
@@ -163,12 +143,8 @@ fn parse(head: &str, body: &str) -> Got {
     let headers = lines.filter_map(|line| line.split_once(": "));
     Got {
         path: path.unwrap_or_default().to_owned(),
-        headers: headers
-            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            .collect(),
-        params: form_urlencoded::parse(body.as_bytes())
-            .into_owned()
-            .collect(),
+        headers: headers.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect(),
+        params: form_urlencoded::parse(body.as_bytes()).into_owned().collect(),
     }
 }
 
@@ -180,10 +156,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     fn new(socket: WebSocketStream<TcpStream>) -> Self {
-        Self {
-            socket,
-            sid: String::new(),
-        }
+        Self { socket, sid: String::new() }
     }
 
     /// The next JSON message; none when the stream is over.
@@ -192,10 +165,7 @@ impl Peer {
             if let Message::Text(text) = message {
                 let value: Value = serde_json::from_str(&text).ok()?;
                 if value["event"] == "start" {
-                    value["streamSid"]
-                        .as_str()
-                        .unwrap()
-                        .clone_into(&mut self.sid);
+                    value["streamSid"].as_str().unwrap().clone_into(&mut self.sid);
                 }
                 return Some(value);
             }
@@ -220,14 +190,12 @@ impl Peer {
     pub(crate) async fn media(&mut self, audio: &[u8]) {
         let sid = self.sid.clone();
         let payload = STANDARD.encode(audio);
-        self.send(json!({"event":"media","streamSid":sid,"media":{"payload":payload}}))
-            .await;
+        self.send(json!({"event":"media","streamSid":sid,"media":{"payload":payload}})).await;
     }
 
     pub(crate) async fn mark(&mut self, name: &str) {
         let sid = self.sid.clone();
-        self.send(json!({"event":"mark","streamSid":sid,"mark":{"name":name}}))
-            .await;
+        self.send(json!({"event":"mark","streamSid":sid,"mark":{"name":name}})).await;
     }
 
     pub(crate) async fn clear(&mut self) {

@@ -67,16 +67,12 @@ async fn a_frozen_caller_is_silent_while_marks_still_come_back() {
     .await;
     let sim = quick_sim().await;
     let call = sim.call(bridge.plan());
-    call.wait_for(|report| !report.streams.is_empty(), LONG)
-        .await
-        .unwrap();
+    call.wait_for(|report| !report.streams.is_empty(), LONG).await.unwrap();
     call.inject(Fault::Freeze(LONG));
     frozen.notify_one();
     thaw.notified().await;
     let sent = call.read(|report| report.stream().unwrap().frames_sent);
-    call.wait_for(|report| report.stream().unwrap().played >= 3_200, LONG)
-        .await
-        .unwrap();
+    call.wait_for(|report| report.stream().unwrap().played >= 3_200, LONG).await.unwrap();
     let later = call.read(|report| report.stream().unwrap().frames_sent);
     assert_eq!(sent, later);
     call.hang_up();
@@ -96,10 +92,7 @@ async fn a_half_open_socket_tells_the_server_nothing() {
     .await;
     let sim = quick_sim().await;
     let mut plan = bridge.plan();
-    plan.caller = Caller::new([
-        Step::Pause(Duration::from_millis(100)),
-        Step::Fault(Fault::HalfOpen),
-    ]);
+    plan.caller = Caller::new([Step::Pause(Duration::from_millis(100)), Step::Fault(Fault::HalfOpen)]);
     plan.time_limit = Duration::from_millis(400);
     let report = sim.call(plan).wait_ended(LONG).await.unwrap();
     assert_eq!(report.stream().unwrap().end, Some(StreamEnd::CallerHungUp));
@@ -120,12 +113,7 @@ async fn a_server_that_does_not_read_costs_frames_but_not_the_clock() {
     let mut plan = bridge.plan();
     plan.caller = Caller::new([Step::Fault(Fault::HugeText(10_000_000))]);
     let call = sim.call(plan);
-    call.wait_for(
-        |report| report.alerts.iter().any(|alert| alert.code == 31_930),
-        LONG,
-    )
-    .await
-    .unwrap();
+    call.wait_for(|report| report.alerts.iter().any(|alert| alert.code == 31_930), LONG).await.unwrap();
     let (sent, dropped, played) = call.read(|report| {
         let stream = report.stream().unwrap();
         (stream.frames_sent, stream.frames_dropped, stream.played)

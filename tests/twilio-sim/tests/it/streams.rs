@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Bridge, LONG, STREAM, quick_sim};
-use frontdesk_twilio_sim::{
-    CallState, Caller, Fault, RestFault, StartMode, Step, StreamEnd, Utterance,
-};
+use frontdesk_twilio_sim::{CallState, Caller, Fault, RestFault, StartMode, Step, StreamEnd, Utterance};
 use frontdesk_voice::mulaw;
 use serde_json::json;
 
@@ -54,12 +52,8 @@ async fn the_caller_hears_what_was_sent_and_the_marks_come_back_in_order() {
     let sent = mulaw::decode_all(&tone(8_000));
     assert_eq!(heard.pcm[from..from + 8_000], sent[..]);
     assert_eq!(stream.marks[0].at as usize, from + 8_000);
-    let events: Vec<String> = bridge
-        .got()
-        .iter()
-        .filter(|got| got.path == "/stream")
-        .map(|got| got.params["StreamEvent"].clone())
-        .collect();
+    let events: Vec<String> =
+        bridge.got().iter().filter(|got| got.path == "/stream").map(|got| got.params["StreamEvent"].clone()).collect();
     assert_eq!(events, ["stream-started", "stream-stopped"]);
     let status = bridge.got().into_iter().find(|got| got.path == "/status");
     assert_eq!(status.unwrap().params["CallStatus"], "completed");
@@ -78,10 +72,7 @@ async fn an_interruption_is_heard_by_the_server_and_clear_silences_the_agent() {
             }
         }
         peer.clear().await;
-        assert_eq!(
-            peer.until("mark").await.unwrap()["mark"]["name"],
-            "never reached"
-        );
+        assert_eq!(peer.until("mark").await.unwrap()["mark"]["name"], "never reached");
         peer.until("stop").await;
     })
     .await;
@@ -102,17 +93,12 @@ async fn an_interruption_is_heard_by_the_server_and_clear_silences_the_agent() {
     assert!(stream.marks[0].cleared);
     let delay = stream.barge_in_delays()[0].unwrap();
     assert!(delay < Duration::from_millis(500), "{delay:?}");
-    let left = stream
-        .heard()
-        .audible_after_clear(0, Duration::from_secs(1));
+    let left = stream.heard().audible_after_clear(0, Duration::from_secs(1));
     assert_eq!(left, Some(Duration::ZERO));
     // Both timelines lie on one clock: the caller began after 400 ms of the agent.
     let onset = stream.utterances[0].span.start;
     let agent = stream.runs[0].from;
-    assert!(
-        (3_040..=3_680).contains(&(onset - agent)),
-        "{onset} {agent}"
-    );
+    assert!((3_040..=3_680).contains(&(onset - agent)), "{onset} {agent}");
 }
 
 #[tokio::test]
@@ -127,10 +113,7 @@ async fn digits_arrive_one_by_one() {
     let call = sim.call(bridge.plan());
     call.press("4#").await;
     let report = call.wait_ended(LONG).await.unwrap();
-    assert_eq!(
-        report.stream().unwrap().end,
-        Some(StreamEnd::ServerClosed(None))
-    );
+    assert_eq!(report.stream().unwrap().end, Some(StreamEnd::ServerClosed(None)));
 }
 
 #[tokio::test]
@@ -155,13 +138,7 @@ async fn a_refused_handshake_goes_on_with_the_next_verb() {
     let sim = quick_sim().await;
     let report = sim.call(bridge.plan()).wait_ended(LONG).await.unwrap();
     let end = report.streams[0].end.clone().unwrap();
-    assert_eq!(
-        end,
-        StreamEnd::Refused {
-            status: Some(403),
-            code: 31_920
-        }
-    );
+    assert_eq!(end, StreamEnd::Refused { status: Some(403), code: 31_920 });
     assert_eq!(report.verbs[1], "Hangup");
 }
 
@@ -192,33 +169,16 @@ async fn rest_completes_a_streaming_call_and_refuses_an_ended_one() {
     .await;
     let sim = quick_sim().await;
     let call = sim.call(bridge.plan());
-    call.wait_for(|report| !report.streams.is_empty(), LONG)
-        .await
-        .unwrap();
+    call.wait_for(|report| !report.streams.is_empty(), LONG).await.unwrap();
     let token = sim.settings().auth_token.clone();
-    assert!(
-        rest(&sim, &call.sid(), "Status=completed", "wrong")
-            .await
-            .contains("20003")
-    );
+    assert!(rest(&sim, &call.sid(), "Status=completed", "wrong").await.contains("20003"));
     let done = rest(&sim, &call.sid(), "Status=completed", &token).await;
-    assert!(
-        done.starts_with("HTTP/1.1 200") && done.contains(r#""status":"completed""#),
-        "{done}"
-    );
+    assert!(done.starts_with("HTTP/1.1 200") && done.contains(r#""status":"completed""#), "{done}");
     let report = call.wait_ended(LONG).await.unwrap();
     assert_eq!(report.stream().unwrap().end, Some(StreamEnd::Completed));
     assert!(report.dialled.is_empty(), "completing is not handing over");
-    assert!(
-        rest(&sim, &call.sid(), "Status=completed", &token)
-            .await
-            .contains("21220")
-    );
-    assert!(
-        rest(&sim, "CAnone", "Status=completed", &token)
-            .await
-            .contains("20404")
-    );
+    assert!(rest(&sim, &call.sid(), "Status=completed", &token).await.contains("21220"));
+    assert!(rest(&sim, "CAnone", "Status=completed", &token).await.contains("20404"));
 }
 
 #[tokio::test]
@@ -229,26 +189,14 @@ async fn a_new_document_over_rest_ends_the_stream_and_the_call_goes_on() {
     .await;
     let sim = quick_sim().await;
     let call = sim.call(bridge.plan());
-    call.wait_for(|report| !report.streams.is_empty(), LONG)
-        .await
-        .unwrap();
-    sim.fail_rest(RestFault::TooManyRequests {
-        times: 1,
-        retry_after: Some(1),
-    });
+    call.wait_for(|report| !report.streams.is_empty(), LONG).await.unwrap();
+    sim.fail_rest(RestFault::TooManyRequests { times: 1, retry_after: Some(1) });
     sim.fail_rest(RestFault::ResetAfterProcessing { times: 1 });
     let twiml = "Twiml=%3CResponse%3E%3CDial%3E%2B15550100901%3C%2FDial%3E%3C%2FResponse%3E";
     let token = sim.settings().auth_token.clone();
     let busy = rest(&sim, &call.sid(), twiml, &token).await;
-    assert!(
-        busy.contains("429") && busy.to_lowercase().contains("retry-after: 1"),
-        "{busy}"
-    );
-    assert_eq!(
-        rest(&sim, &call.sid(), twiml, &token).await,
-        "",
-        "processed, but not answered"
-    );
+    assert!(busy.contains("429") && busy.to_lowercase().contains("retry-after: 1"), "{busy}");
+    assert_eq!(rest(&sim, &call.sid(), twiml, &token).await, "", "processed, but not answered");
     let report = call.wait_ended(LONG).await.unwrap();
     assert_eq!(report.stream().unwrap().end, Some(StreamEnd::Replaced));
     assert_eq!(report.dialled[0].targets, ["+15550100901"]);
@@ -264,8 +212,7 @@ async fn protocol_faults_of_the_server_are_reported_once_each() {
         peer.until("start").await;
         for _ in 0..2 {
             peer.socket.send(Message::binary(vec![1])).await.unwrap();
-            peer.send(json!({"event":"media","streamSid":"MZother","media":{"payload":"AAAA"}}))
-                .await;
+            peer.send(json!({"event":"media","streamSid":"MZother","media":{"payload":"AAAA"}})).await;
         }
         peer.close().await;
     })
@@ -285,15 +232,13 @@ async fn faults_reach_the_server_as_what_they_are() {
         async move {
             let mut last = 0;
             while let Some(message) = peer.next().await {
-                let number =
-                    |value: &serde_json::Value| value.as_str().map(|n| n.parse::<u64>().unwrap());
+                let number = |value: &serde_json::Value| value.as_str().map(|n| n.parse::<u64>().unwrap());
                 let Some(chunk) = number(&message["media"]["chunk"]) else {
                     tell.send(message["event"].to_string()).unwrap();
                     continue;
                 };
                 if chunk != last + 1 && last != 0 {
-                    tell.send(format!("{} chunks lost", chunk - last - 1))
-                        .unwrap();
+                    tell.send(format!("{} chunks lost", chunk - last - 1)).unwrap();
                 }
                 last = chunk;
                 if message["streamSid"] != peer.sid.as_str() {
@@ -324,12 +269,7 @@ async fn faults_reach_the_server_as_what_they_are() {
             break;
         }
     }
-    let wanted = [
-        r#""connected""#,
-        r#""start""#,
-        r#""weather""#,
-        "3 chunks lost",
-    ];
+    let wanted = [r#""connected""#, r#""start""#, r#""weather""#, "3 chunks lost"];
     assert_eq!(all[..4], wanted.map(String::from));
     assert!(all.contains(&"gone".to_owned()));
 }
@@ -364,9 +304,5 @@ async fn a_second_connect_is_a_new_stream_of_the_same_call() {
     let report = call.wait_ended(LONG).await.unwrap();
     assert_eq!(report.streams.len(), 2);
     assert_ne!(report.streams[0].sid, report.streams[1].sid);
-    assert_eq!(
-        call.reuse_stream_url().await,
-        Ok(101),
-        "this bridge lets anybody in twice"
-    );
+    assert_eq!(call.reuse_stream_url().await, Ok(101), "this bridge lets anybody in twice");
 }

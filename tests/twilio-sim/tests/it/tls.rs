@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::common::LONG;
 
-const HANG_UP: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 31\r\n\r\n<Response><Hangup/></Response> ";
+const HANG_UP: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 31\r\n\r\n<Response><Hangup/></Response> ";
 
 /// A server with this certificate that answers everything with `<Hangup/>`.
 async fn serve(certified: &CertifiedKey<rcgen::KeyPair>) -> std::net::SocketAddr {
@@ -44,25 +45,16 @@ async fn serve(certified: &CertifiedKey<rcgen::KeyPair>) -> std::net::SocketAddr
     addr
 }
 
-async fn call(
-    ca: &CertifiedKey<rcgen::KeyPair>,
-    addr: std::net::SocketAddr,
-) -> (CallState, Vec<u32>) {
+async fn call(ca: &CertifiedKey<rcgen::KeyPair>, addr: std::net::SocketAddr) -> (CallState, Vec<u32>) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(ca.cert.pem().as_bytes()).unwrap();
-    let settings = Settings {
-        ca: Some(file.path().to_owned()),
-        ..Settings::default()
-    };
+    let settings = Settings { ca: Some(file.path().to_owned()), ..Settings::default() };
     let sim = TwilioSim::start(settings).await.unwrap();
     let mut plan = CallPlan::to_url("https://desk.example.com/voice");
     let target = Target { addr, tls: true };
     plan.connect_to.insert("desk.example.com".into(), target);
     let report = sim.call(plan).wait_ended(LONG).await.unwrap();
-    (
-        report.state,
-        report.alerts.iter().map(|alert| alert.code).collect(),
-    )
+    (report.state, report.alerts.iter().map(|alert| alert.code).collect())
 }
 
 #[tokio::test]
@@ -71,8 +63,5 @@ async fn a_certificate_of_the_ca_is_accepted_and_a_foreign_one_is_11220() {
     let foreign = generate_simple_self_signed(["desk.example.com".into()]).unwrap();
     let addr = serve(&own).await;
     assert_eq!(call(&own, addr).await, (CallState::Completed, vec![]));
-    assert_eq!(
-        call(&foreign, addr).await,
-        (CallState::Failed, vec![11_220])
-    );
+    assert_eq!(call(&foreign, addr).await, (CallState::Failed, vec![11_220]));
 }

@@ -28,31 +28,22 @@ async fn the_first_webhook_is_complete_and_signed_for_the_public_url() {
     assert_eq!(call.replay_webhook(0).await, Ok(200));
     let got = bridge.got();
     let (first, again) = (&got[0], got.last().unwrap());
-    assert_eq!(
-        first.headers, again.headers,
-        "a replay is the same request to the letter"
-    );
+    assert_eq!(first.headers, again.headers, "a replay is the same request to the letter");
     assert_eq!(first.params, again.params);
 }
 
 #[tokio::test]
 async fn every_signature_fault_breaks_the_signature() {
     let sim = quick_sim().await;
-    for fault in [
-        WebhookFault::WrongToken,
-        WebhookFault::MissingSignature,
-        WebhookFault::AlteredBody,
-        WebhookFault::HostCase,
-    ] {
+    for fault in
+        [WebhookFault::WrongToken, WebhookFault::MissingSignature, WebhookFault::AlteredBody, WebhookFault::HostCase]
+    {
         let bridge = Bridge::start(|_| "<Response/>".into(), |_| async {}).await;
         let mut plan = bridge.plan();
         plan.webhook_fault = fault;
         sim.call(plan).wait_ended(LONG).await.unwrap();
         let got = &bridge.got()[0];
-        assert!(
-            !signature_holds(got, &sim.settings().auth_token),
-            "{fault:?}"
-        );
+        assert!(!signature_holds(got, &sim.settings().auth_token), "{fault:?}");
     }
 }
 
@@ -70,14 +61,8 @@ async fn a_failing_document_leads_to_the_fallback_with_the_reason() {
     let report = sim.call(plan).wait_ended(LONG).await.unwrap();
     assert_eq!(report.webhooks[0].attempts, 3);
     let got = bridge.got();
-    let tokens: Vec<_> = got[..3]
-        .iter()
-        .map(|g| &g.headers["i-twilio-idempotency-token"])
-        .collect();
-    assert!(
-        tokens.iter().all(|token| *token == tokens[0]),
-        "retries carry one token"
-    );
+    let tokens: Vec<_> = got[..3].iter().map(|g| &g.headers["i-twilio-idempotency-token"]).collect();
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "retries carry one token");
     let fallback = got.iter().find(|got| got.path == "/fallback").unwrap();
     assert_eq!(fallback.params["ErrorCode"], "11200");
     assert_eq!(report.dialled.len(), 1);
@@ -137,19 +122,11 @@ async fn dial_gather_and_record_report_to_their_actions() {
 
 #[tokio::test]
 async fn a_rejected_call_is_never_answered() {
-    let bridge = Bridge::start(
-        |_| r#"<Response><Reject reason="busy"/></Response>"#.into(),
-        |_| async {},
-    )
-    .await;
+    let bridge = Bridge::start(|_| r#"<Response><Reject reason="busy"/></Response>"#.into(), |_| async {}).await;
     let sim = quick_sim().await;
     let report = sim.call(bridge.plan()).wait_ended(LONG).await.unwrap();
     assert_eq!(report.state, CallState::Busy);
-    let status = bridge
-        .got()
-        .into_iter()
-        .find(|got| got.path == "/status")
-        .unwrap();
+    let status = bridge.got().into_iter().find(|got| got.path == "/status").unwrap();
     assert_eq!(status.params["SipResponseCode"], "486");
 }
 
@@ -158,9 +135,7 @@ async fn a_slow_box_is_given_up_within_its_limit() {
     let bridge = Bridge::start(
         |got| match got.path.as_str() {
             // A promise of a body that never comes.
-            "/voice" => {
-                "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 99\r\n\r\n".into()
-            }
+            "/voice" => "HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 99\r\n\r\n".into(),
             _ => "<Response/>".into(),
         },
         |_| async {},

@@ -25,19 +25,10 @@ pub(crate) struct Args {
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     listen: SocketAddr,
     /// The simulated account
-    #[arg(
-        long,
-        env = "TWILIO_ACCOUNT_SID",
-        default_value = "AC00000000000000000000000000000001"
-    )]
+    #[arg(long, env = "TWILIO_ACCOUNT_SID", default_value = "AC00000000000000000000000000000001")]
     account_sid: String,
     /// Its auth token: signs webhooks and opens the REST interface
-    #[arg(
-        long,
-        env = "TWILIO_AUTH_TOKEN",
-        default_value = "0123456789abcdef0123456789abcdef",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "TWILIO_AUTH_TOKEN", default_value = "0123456789abcdef0123456789abcdef", hide_env_values = true)]
     auth_token: String,
 
     /// What Twilio sees of the bridge; webhooks go to paths under it and are signed for it
@@ -164,8 +155,7 @@ impl Args {
     /// The call. Errors: a line cannot be spoken, a URL or parameter is malformed.
     pub(crate) fn plan(&self) -> anyhow::Result<CallPlan> {
         let base = self.public_url.trim_end_matches('/');
-        let under =
-            |given: &Option<String>, path| given.clone().unwrap_or_else(|| format!("{base}{path}"));
+        let under = |given: &Option<String>, path| given.clone().unwrap_or_else(|| format!("{base}{path}"));
         let mut plan = CallPlan::to_url(under(&self.voice_url, "/twilio/voice"));
         plan.status_callback = Some(under(&self.status_url, "/twilio/status"));
         plan.fallback_url.clone_from(&self.fallback_url);
@@ -175,13 +165,7 @@ impl Args {
             let host = base.split_once("://").map(|(_, rest)| rest);
             let host = host.and_then(|rest| rest.split('/').next());
             let host = host.with_context(|| format!("--public-url {base:?} names no host"))?;
-            plan.connect_to.insert(
-                host.to_owned(),
-                Target {
-                    addr,
-                    tls: self.tls,
-                },
-            );
+            plan.connect_to.insert(host.to_owned(), Target { addr, tls: self.tls });
         }
         plan.extra_params = pairs(&self.params)?;
         plan.voicemail = self.voicemail.as_deref().map(spoken).transpose()?;
@@ -192,10 +176,7 @@ impl Args {
 
     fn caller(&self) -> anyhow::Result<Caller> {
         let timeout = Duration::from_secs(self.patience);
-        let wait = Step::WaitForSilence {
-            quiet: Duration::from_millis(self.quiet),
-            timeout,
-        };
+        let wait = Step::WaitForSilence { quiet: Duration::from_millis(self.quiet), timeout };
         let mut steps = vec![wait.clone()];
         for (n, line) in self.say.iter().enumerate() {
             steps.push(Step::Say(Utterance::new(line.as_str(), &spoken(line)?)));
@@ -223,10 +204,7 @@ impl Args {
         if !self.stay {
             steps.push(Step::HangUp);
         }
-        Ok(Caller {
-            steps,
-            noise_dbfs: self.noise,
-        })
+        Ok(Caller { steps, noise_dbfs: self.noise })
     }
 }
 

@@ -30,9 +30,7 @@ fn run(args: &Args) -> anyhow::Result<bool> {
         return signing::run(sign);
     }
     // One thread carries hundreds of calls, and without hand-overs between threads it does so with less.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if args.calls > 1 {
             load::run(args).await

@@ -78,11 +78,7 @@ fn summary(report: &CallReport) -> bool {
         stream_summary(stream);
     }
     for dialled in &report.dialled {
-        say(&format!(
-            "dialled         {} ({})",
-            dialled.targets.join(", "),
-            dialled.status
-        ));
+        say(&format!("dialled         {} ({})", dialled.targets.join(", "), dialled.status));
     }
     let faults = faults(report);
     for fault in &faults {
@@ -100,25 +96,11 @@ fn stream_summary(stream: &StreamReport) {
     say(&format!("  first audio   {first} after the handshake"));
     let audible: u64 = stream.runs.iter().map(|run| run.to - run.from).sum();
     let level = rms_dbfs(&heard.pcm);
-    say(&format!(
-        "  played        {} at {level:.0} dBFS overall",
-        ms(span(audible))
-    ));
+    say(&format!("  played        {} at {level:.0} dBFS overall", ms(span(audible))));
     let holes = heard.underruns(LONGEST_UNDERRUN);
-    let longest = holes
-        .iter()
-        .map(|hole| hole.end - hole.start)
-        .max()
-        .unwrap_or(0);
-    say(&format!(
-        "  underruns     {} (longest {})",
-        holes.len(),
-        ms(span(longest))
-    ));
-    say(&format!(
-        "  largest lead  {}",
-        ms(span(stream.largest_lead as u64))
-    ));
+    let longest = holes.iter().map(|hole| hole.end - hole.start).max().unwrap_or(0);
+    say(&format!("  underruns     {} (longest {})", holes.len(), ms(span(longest))));
+    say(&format!("  largest lead  {}", ms(span(stream.largest_lead as u64))));
     for (n, delay) in stream.barge_in_delays().into_iter().enumerate() {
         let shown = delay.map_or_else(|| "no clear".to_owned(), ms);
         say(&format!("  barge-in {n}    {shown} from onset to clear"));
@@ -127,20 +109,11 @@ fn stream_summary(stream: &StreamReport) {
 
 fn faults(report: &CallReport) -> Vec<String> {
     let mut faults: Vec<String> = report.problems().iter().map(ToString::to_string).collect();
-    faults.extend(
-        report
-            .gave_up
-            .iter()
-            .map(|what| format!("the caller waited in vain for {what}")),
-    );
+    faults.extend(report.gave_up.iter().map(|what| format!("the caller waited in vain for {what}")));
     if report.state != CallState::Completed {
         faults.push(format!("the call ended as {}", report.state));
     }
-    if report
-        .streams
-        .iter()
-        .any(|stream| stream.bytes_received == 0)
-    {
+    if report.streams.iter().any(|stream| stream.bytes_received == 0) {
         faults.push("a stream stayed silent".into());
     }
     faults

@@ -27,24 +27,13 @@ struct Vector {
 
 pub(crate) fn run(args: &SignArgs) -> anyhow::Result<bool> {
     let Some(file) = &args.vectors else {
-        let algorithm = if args.sha256 {
-            Algorithm::HmacSha256
-        } else {
-            Algorithm::HmacSha1
-        };
+        let algorithm = if args.sha256 { Algorithm::HmacSha256 } else { Algorithm::HmacSha1 };
         let url = args.url.as_deref().unwrap_or_default();
-        say(&signature_with(
-            algorithm,
-            &args.token,
-            url,
-            &pairs(&args.params)?,
-        ));
+        say(&signature_with(algorithm, &args.token, url, &pairs(&args.params)?));
         return Ok(true);
     };
-    let text =
-        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let vectors: Vec<Vector> =
-        serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let vectors: Vec<Vector> = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
     let mut all_match = true;
     for mut vector in vectors {
         let algorithm = match vector.alg.as_deref() {
