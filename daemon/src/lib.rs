@@ -9,6 +9,8 @@
 //!                              store  metrics  log
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
+
 pub mod app;
 pub mod clock;
 pub mod config;

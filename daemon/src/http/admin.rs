@@ -1,0 +1,226 @@
+//! The REST of people and their tools: how the daemon is, which calls there are, and ending one.
+//!
+//! | request | answers |
+//! | --- | --- |
+//! | `GET /health` | [`Health`]; 200 if all is well, else 503 |
+//! | `GET /metrics` | OpenMetrics text |
+//! | `GET /v1/calls?limit=&before=&active=` | [`CallList`](super::reply::CallList), the newest first |
+//! | `GET /v1/calls/{sid}` | [`CallDetail`](super::reply::CallDetail), with its transcript |
+//! | `DELETE /v1/calls/{sid}` | 202 if it runs and will end, 404 if it is unknown, 409 if it is over |
+//! | `POST /v1/drain` | 202; on the control socket only |
+//!
+//! Everything else, and everything that fails, is a [`Failure`](super::reply::Failure).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use frontdesk_core::twilio::sid::CallSid;
+use serde::Deserialize;
+
+use super::auth::{self, AdminAuth};
+use super::reply::{ActiveCall, CallDetail, CallList, Draining, Ending, Health, HealthStatus, ListedCall, Refused};
+use crate::logging::chain;
+use crate::metrics::{self, Metrics};
+use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};
+
+/// Calls in a listing, unless told otherwise.
+const LISTED: usize = 50;
+/// How long a person waits for a disk that does not answer.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// No request of ours has a body worth mentioning.
+const MAX_BODY: u64 = 16 * 1024;
+
+/// The running calls, as seen by people. Called from request handlers: no method may block.
+pub trait CallControl: Send + Sync {
+    /// The calls that run on this box.
+    fn active(&self) -> Vec<ActiveCall>;
+    /// Tells a call to end, as staff's wish; `false` if it does not run here.
+    fn end(&self, sid: &CallSid) -> bool;
+    /// Takes no new calls from now on; running ones go on.
+    fn drain(&self);
+}
+
+/// Who knows how the daemon is. Called from request handlers: it may not block.
+pub trait HealthSource: Send + Sync {
+    /// How it is now.
+    fn health(&self) -> Health;
+}
+
+/// What the REST needs of the daemon; clones share it.
+#[derive(Clone)]
+pub struct AdminState {
+    /// The record of calls.
+    pub store: Store,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The running calls.
+    pub calls: Arc<dyn CallControl>,
+    /// How the daemon is.
+    pub health: Arc<dyn HealthSource>,
+}
+
+impl AdminState {
+    fn live(&self, sid: &str) -> Option<ActiveCall> {
+        self.calls.active().into_iter().find(|active| active.call_sid.as_str() == sid)
+    }
+}
+
+/// Everything that the admin listener serves, to whom `auth` admits.
+pub fn router(state: AdminState, auth: AdminAuth) -> Router {
+    let guard = (auth, state.metrics.clone());
+    // Layers run from the last to the first: nobody learns from a refusal whether a path exists.
+    let router = rest().layer(from_fn(limit_body)).layer(from_fn_with_state(guard, auth::admit));
+    router.layer(axum::middleware::map_response(secure)).with_state(state)
+}
+
+/// The same for the control socket, whose callers have been authorised already, and draining.
+pub(super) fn control_routes(state: AdminState) -> Router {
+    let router = rest().route("/v1/drain", post(drain)).layer(from_fn(limit_body));
+    router.layer(axum::middleware::map_response(secure)).with_state(state)
+}
+
+fn rest() -> Router<AdminState> {
+    Router::new()
+        .route("/health", get(health))
+        .route("/metrics", get(exposition))
+        .route("/v1/calls", get(list))
+        .route("/v1/calls/{sid}", get(show).delete(end))
+        .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path is not asked that way: see Allow")
+        })
+}
+
+async fn health(State(state): State<AdminState>) -> Response {
+    let health = state.health.health();
+    let status = match health.status {
+        HealthStatus::Ok => StatusCode::OK,
+        HealthStatus::Degraded | HealthStatus::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(health)).into_response()
+}
+
+async fn exposition(State(state): State<AdminState>) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))], state.metrics.encode()).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    limit: Option<usize>,
+    before: Option<i64>,
+    #[serde(default)]
+    active: bool,
+}
+
+async fn list(
+    State(state): State<AdminState>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<CallList>, Refused> {
+    let bad = |message: String| Refused::new(StatusCode::BAD_REQUEST, "bad_query", message);
+    let Query(query) = query.map_err(|rejection| {
+        bad(format!("{}; limit and before are numbers, active is true or false", rejection.body_text()))
+    })?;
+    let limit = query.limit.unwrap_or(LISTED);
+    if !(1..=MAX_LISTED).contains(&limit) {
+        return Err(bad(format!("limit = {limit}: choose 1 to {MAX_LISTED}")));
+    }
+    let filter = CallFilter { limit, before: query.before, active_only: query.active };
+    let calls = ask(state.store.calls(filter)).await?;
+    let next = calls.last().filter(|_| calls.len() == limit).map(|oldest| oldest.id);
+    let active = state.calls.active();
+    let with_live = |call: crate::store::CallSummary| {
+        let live = active.iter().find(|active| active.call_sid.as_str() == call.call_sid).cloned();
+        ListedCall { call, live }
+    };
+    Ok(Json(CallList { calls: calls.into_iter().map(with_live).collect(), next }))
+}
+
+async fn show(State(state): State<AdminState>, Path(sid): Path<String>) -> Result<Json<CallDetail>, Refused> {
+    let sid = call_sid(&sid)?;
+    let call = ask(state.store.call(sid)).await?.ok_or_else(|| unknown(sid))?;
+    Ok(Json(CallDetail { live: state.live(sid.as_str()), call }))
+}
+
+async fn end(State(state): State<AdminState>, Path(sid): Path<String>) -> Result<(StatusCode, Json<Ending>), Refused> {
+    let sid = call_sid(&sid)?;
+    if state.calls.end(&sid) {
+        log::info!(call_sid:% = sid; "somebody asked for the call to be ended");
+        return Ok((StatusCode::ACCEPTED, Json(Ending { call_sid: sid })));
+    }
+    let call = ask(state.store.call(sid)).await?.ok_or_else(|| unknown(sid))?;
+    Err(match call.call.ended_at {
+        Some(at) => Refused::new(StatusCode::CONFLICT, "ended", format!("the call {sid} is over since {at}")),
+        None => Refused::new(
+            StatusCode::CONFLICT,
+            "not_here",
+            format!("the call {sid} is not connected to the agent; Twilio's report of its end is awaited"),
+        ),
+    })
+}
+
+async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) {
+    log::info!("somebody asked for no new calls to be taken");
+    state.calls.drain();
+    (StatusCode::ACCEPTED, Json(Draining { active_calls: state.calls.active().len() }))
+}
+
+fn call_sid(text: &str) -> Result<CallSid, Refused> {
+    CallSid::parse(text).map_err(|error| Refused::new(StatusCode::NOT_FOUND, "no_such_call", error.to_string()))
+}
+
+fn unknown(sid: CallSid) -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "no_such_call", format!("there is no record of the call {sid}"))
+}
+
+/// Waits for the store, but not for ever.
+async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
+    let unavailable = |message| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
+    match tokio::time::timeout(STORE_ANSWERS_WITHIN, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error @ (StoreError::Busy | StoreError::Closed))) => Err(unavailable(error.to_string())),
+        Ok(Err(error)) => {
+            log::error!("a question of staff's could not be answered: {}", chain(&error));
+            let message = "the store failed; the daemon's log says how";
+            Err(Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "store_failed", message))
+        }
+        Err(_) => Err(unavailable(format!("the store did not answer within {STORE_ANSWERS_WITHIN:?}"))),
+    }
+}
+
+/// Turns away what announces a large body. What is not announced is never read: no handler takes one.
+async fn limit_body(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > MAX_BODY) {
+        let message = format!("a request here has no more than {MAX_BODY} bytes");
+        return Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).into_response();
+    }
+    next.run(request).await
+}
+
+/// Transcripts stay out of caches, and out of other pages.
+async fn secure(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

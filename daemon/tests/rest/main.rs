@@ -1,0 +1,7 @@
+//! The REST as people and their tools meet it: over real sockets, from a real store.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+mod admin;
+mod control;
+mod world;

@@ -1,0 +1,215 @@
+//! A daemon's REST around a store of its own and calls that only claim to run.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use frontdesk_core::twilio::number::CallerId;
+use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::twilio::webhook::Direction;
+use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
+use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
+use frontdeskd::http::auth::AdminAuth;
+use frontdeskd::http::control;
+use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth};
+use frontdeskd::http::serve::{Acceptor, serve};
+use frontdeskd::metrics::Metrics;
+use frontdeskd::store::{Record, Store, Turn, Who};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const RUNNING: &str = "CA00000000000000000000000000000001";
+pub(crate) const OVER: &str = "CA00000000000000000000000000000002";
+pub(crate) const UNKNOWN: &str = "CA00000000000000000000000000000003";
+/// Announced, but never connected to the agent.
+pub(crate) const WAITING: &str = "CA00000000000000000000000000000004";
+
+/// What was asked of the calls.
+#[derive(Default)]
+pub(crate) struct Calls {
+    pub(crate) ended: Mutex<Vec<CallSid>>,
+    pub(crate) drained: Mutex<bool>,
+}
+
+impl CallControl for Calls {
+    fn active(&self) -> Vec<ActiveCall> {
+        vec![ActiveCall {
+            call_sid: sid(RUNNING),
+            live_id: Some("7f3a".to_owned()),
+            caller: "+1555•••0200".to_owned(),
+            since: at(0),
+            turn: "replying".to_owned(),
+            connection: 2,
+        }]
+    }
+
+    fn end(&self, call: &CallSid) -> bool {
+        let runs = *call == sid(RUNNING);
+        if runs {
+            self.ended.lock().unwrap().push(*call);
+        }
+        runs
+    }
+
+    fn drain(&self) {
+        *self.drained.lock().unwrap() = true;
+    }
+}
+
+pub(crate) struct Condition(pub(crate) HealthStatus);
+
+impl HealthSource for Condition {
+    fn health(&self) -> Health {
+        Health {
+            status: self.0,
+            version: "1.2.3".to_owned(),
+            uptime_s: 5,
+            active_calls: 1,
+            max_calls: 50,
+            gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
+            store: StoreHealth { dropped: 0, failed: 0 },
+            phone: PhoneHealth { listening: true },
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) state: AdminState,
+    directory: tempfile::TempDir,
+    listeners: JoinSet<()>,
+}
+
+impl World {
+    pub(crate) fn new(status: HealthStatus) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig { path: directory.path().join("calls.db"), keep_days: 10_000 };
+        let store = Store::open(&config).unwrap();
+        record_calls(&store);
+        let calls = Arc::new(Calls::default());
+        let state = AdminState {
+            metrics: Metrics::with_store(store.clone()),
+            store,
+            calls: Arc::clone(&calls) as Arc<dyn CallControl>,
+            health: Arc::new(Condition(status)),
+        };
+        Self { calls, state, directory, listeners: JoinSet::new() }
+    }
+
+    /// Opens an admin listener on loopback.
+    pub(crate) async fn admin(&mut self, token: Option<&str>) -> Admin {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let local = listener.local_addr().unwrap();
+        let config = AdminConfig { listen: local, token: token.map(Secret::new), tls: None };
+        let router = admin::router(self.state.clone(), AdminAuth::of(&config, local));
+        self.listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, CancellationToken::new()));
+        Admin(local.to_string())
+    }
+
+    /// Opens the control socket, for everybody to connect to: whom it answers is the daemon's decision.
+    pub(crate) fn control(&mut self) -> PathBuf {
+        std::fs::set_permissions(self.directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        let path = self.directory.path().join("control.sock");
+        let (listener, file) = control::bind(&path).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+        let router = control::router(self.state.clone(), &file);
+        self.listeners.spawn(async move {
+            let _file = file;
+            serve(Acceptor::Unix(listener), router, 8, CancellationToken::new()).await;
+        });
+        path
+    }
+}
+
+pub(crate) struct Admin(pub(crate) String);
+
+impl Admin {
+    /// Asks with these header lines beside the host.
+    pub(crate) async fn ask(&self, request: &str, headers: &[&str]) -> Answer {
+        let host = format!("Host: {}", self.0);
+        self.ask_as(request, &[&[host.as_str()], headers].concat()).await
+    }
+
+    /// Asks with exactly these header lines.
+    pub(crate) async fn ask_as(&self, request: &str, headers: &[&str]) -> Answer {
+        exchange(TcpStream::connect(&self.0).await.unwrap(), request, headers).await
+    }
+}
+
+/// Asks over the control socket.
+pub(crate) async fn ask_control(path: &std::path::Path, request: &str) -> Answer {
+    exchange(UnixStream::connect(path).await.unwrap(), request, &["Host: control"]).await
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(": ")?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.body);
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// The status, and the error's code; every failure has this shape.
+    pub(crate) fn failure(&self) -> (u16, String) {
+        let json = self.json();
+        assert!(!json["error"]["message"].as_str().unwrap().is_empty());
+        (self.status, json["error"]["code"].as_str().unwrap().to_owned())
+    }
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str, headers: &[&str]) -> Answer {
+    let lines: String = headers.iter().flat_map(|line| [*line, "\r\n"]).collect();
+    stream.write_all(format!("{request} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+fn record_calls(store: &Store) {
+    for (call, minute) in [(OVER, 0), (WAITING, 5), (RUNNING, 10)] {
+        let call = sid(call);
+        assert!(store.record(Record::CallStarted {
+            call,
+            account: "AC00000000000000000000000000000001".parse().unwrap(),
+            direction: Direction::Inbound,
+            caller: CallerId::parse("+15550100200"),
+            callee: None,
+            at: at(minute),
+        }));
+    }
+    let turn = Turn {
+        seq: 0,
+        who: Who::Caller,
+        text: "I need an appointment.".to_owned(),
+        started_at: at(1),
+        ended_at: at(1),
+        interrupted: false,
+    };
+    assert!(store.record(Record::Turn { call: sid(OVER), turn }));
+    assert!(store.record(Record::CallEnded { call: sid(OVER), at: at(3), reason: "agent-ended".into() }));
+}
+
+pub(crate) fn sid(text: &str) -> CallSid {
+    CallSid::parse(text).unwrap()
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + 60 * minute).unwrap()
+}
