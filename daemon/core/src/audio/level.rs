@@ -4,12 +4,15 @@ use crate::units::Dbfs;
 
 /// Mean square of `pcm`, full scale 32768; 0 for an empty slice.
 ///
-/// Samples are summed as integers, so the result does not depend on the order and vectorises.
+/// Samples are summed as integers, so the result does not depend on the order and vectorises: two squares fit 32 bits.
 pub fn mean_square(pcm: &[i16]) -> f32 {
     if pcm.is_empty() {
         return 0.0;
     }
-    let sum: u64 = pcm.iter().map(|&s| u64::from(i32::from(s).pow(2).unsigned_abs())).sum();
+    let square = |sample: i16| i32::from(sample).pow(2).unsigned_abs();
+    let (pairs, rest) = pcm.as_chunks::<2>();
+    let sum: u64 = pairs.iter().map(|&[one, other]| u64::from(square(one) + square(other))).sum();
+    let sum = sum + rest.iter().map(|&sample| u64::from(square(sample))).sum::<u64>();
     sum as f32 / pcm.len() as f32
 }
 

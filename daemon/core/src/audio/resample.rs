@@ -44,15 +44,12 @@ impl Resampler {
     /// Between the rates of telephony and the model, ripple stays within 0.5 dB up to 3.4 kHz and what would fold into
     /// the band 60 dB down; the tests of this module hold it there.
     pub fn new(from: SampleRate, to: SampleRate) -> Self {
-        let (filter, delay) = match Polyphase::between(from, to) {
-            Some(filter) => {
-                let delay = filter.delay();
-                (Filter::Whole(filter), delay)
-            }
-            None => {
-                let (filter, delay) = AnyRatio::between(from, to);
-                (Filter::Any(Box::new(filter)), delay)
-            }
+        let (filter, delay) = if let Some(filter) = Polyphase::between(from, to) {
+            let delay = filter.delay();
+            (Filter::Whole(filter), delay)
+        } else {
+            let (filter, delay) = AnyRatio::between(from, to);
+            (Filter::Any(Box::new(filter)), delay)
         };
         Self { filter, lead_in: delay, delay, taken: 0, given: 0, from, to }
     }

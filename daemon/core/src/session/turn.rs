@@ -98,7 +98,6 @@ impl Turn {
             // The next reply follows while the last one is still being played: one say to the caller.
             (Self::Replying { ducked, .. }, Speech) => (Self::Replying { ducked, complete: false }, None),
             (Self::Replying { ducked, .. }, ReplyComplete) => (Self::Replying { ducked, complete: true }, None),
-            (Self::Replying { complete: true, ducked: false }, PlayedOut) => (Self::Listening, None),
             // The caller began to speak in the reply's last moments and is still at it.
             (Self::Replying { complete: true, ducked: true }, PlayedOut) => (Self::CallerSpeaking, Some(Unduck)),
             (Self::Replying { complete: true, .. }, PlayedSilence) => (Self::AgentDue, Some(Unduck)),
@@ -110,7 +109,9 @@ impl Turn {
             (Self::Listening | Self::AgentDue | Self::CallerSpeaking, Speech) => {
                 (Self::Replying { ducked: false, complete: false }, None)
             }
-            (Self::CallerSpeaking, Voice(End { .. })) | (Self::AgentDue, NothingToSay) => (Self::Listening, None),
+            (Self::Replying { complete: true, ducked: false }, PlayedOut)
+            | (Self::CallerSpeaking, Voice(End { .. }))
+            | (Self::AgentDue, NothingToSay) => (Self::Listening, None),
             (Self::Listening, Prompted) => (Self::AgentDue, None),
             // Everything else says nothing about the floor.
             (
