@@ -5,7 +5,8 @@ use std::path::Path;
 /// The packages of this workspace that `package` depends on, tests included.
 fn dependencies(manifest: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(manifest).join("Cargo.toml");
-    let manifest: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let text = std::fs::read_to_string(path).expect("every package has a manifest");
+    let manifest: toml::Table = text.parse().expect("cargo has read it too");
     let mut found: Vec<String> = ["dependencies", "dev-dependencies", "build-dependencies"]
         .iter()
         .filter_map(|section| manifest.get(*section)?.as_table())

@@ -11,10 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
+use crate::http::admin::{self, AdminState};
+use crate::http::auth::AdminAuth;
+use crate::http::control::{self, ControlFile};
 use crate::http::public::{self, PhoneLine};
 use crate::http::serve::{Acceptor, serve};
 use crate::live::Connector;
 use crate::live::token::TokenError;
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::net::{self, TlsError};
 use crate::notify::Notifier;
@@ -78,6 +82,7 @@ pub struct App {
     notifier: Notifier,
     status: Arc<Status>,
     drain: Duration,
+    _control: Option<ControlFile>,
     /// Where the public listener listens, with its real port.
     pub public: SocketAddr,
     /// Where the admin listener listens, with its real port.
@@ -117,17 +122,36 @@ impl App {
             tasks: supervisor.calls(),
         });
         let status = Arc::new(Status::new(Arc::clone(&calls), store.clone(), clock));
+        let state = AdminState { store, metrics, calls: Arc::clone(&status) as _, health: Arc::clone(&status) as _ };
+
         let (public_listener, public) = listen("phone", config.phone.listen).await?;
         let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
         let public_tls = server_tls(config.phone.tls.as_ref())?;
+        let admin_tls = server_tls(config.admin.tls.as_ref())?;
         let router = public::router(Arc::clone(&line));
         supervisor.start("public listener", move |stop| {
             serve(Acceptor::Tcp(public_listener, public_tls), router, PUBLIC_CONNECTIONS, stop)
         });
-        drop((admin_listener,));
+        let router = admin::router(state.clone(), AdminAuth::of(&config.admin, admin));
+        supervisor.start("admin listener", move |stop| {
+            serve(Acceptor::Tcp(admin_listener, admin_tls), router, ADMIN_CONNECTIONS, stop)
+        });
+        let control = match control::bind(&config.control.socket) {
+            Ok((listener, file)) => {
+                let router = control::router(state, &file);
+                supervisor.start("control socket", move |stop| {
+                    serve(Acceptor::Unix(listener), router, ADMIN_CONNECTIONS, stop)
+                });
+                Some(file)
+            }
+            Err(error) => {
+                warn!("{}", logging::chain(&error));
+                None
+            }
+        };
         info!("listening for Twilio on {public} as {}", config.phone.public_url);
         info!("listening for people on {admin}");
-        Ok(Self { line, supervisor, notifier, status, drain: config.phone.drain, public, admin })
+        Ok(Self { line, supervisor, notifier, status, drain: config.phone.drain, _control: control, public, admin })
     }
 
     /// Serves until `signal` or until a part breaks, then stops in order: no new calls, a time of grace for the

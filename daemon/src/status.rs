@@ -1,11 +1,17 @@
-//! How the daemon is, for whoever asks: the admin listener, `systemctl status`, the watchdog.
+//! How the daemon is, for whoever asks: the admin listener, the control socket, `systemctl status`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::twilio::sid::CallSid;
+
 use crate::clock::Clock;
+use crate::http::admin::{CallControl, HealthSource};
+use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth};
 use crate::phone::calls::Calls;
 use crate::phone::health::{LiveState, fault_word};
+use crate::session::task::Command;
 use crate::store::Store;
 
 /// How the daemon is.
@@ -36,5 +42,61 @@ impl Status {
         };
         let draining = if self.calls.is_draining() { " · draining" } else { "" };
         format!("{calls} · {gemini}{draining}")
+    }
+
+    fn gemini(&self) -> GeminiHealth {
+        let (state, since) = self.calls.health().state();
+        let (state, why) = match state {
+            LiveState::Unknown => ("unknown", None),
+            LiveState::Up => ("up", None),
+            LiveState::Down { fault, .. } => ("down", Some(fault_word(fault).to_owned())),
+        };
+        GeminiHealth { state: state.to_owned(), since: self.clock.civil(since), why }
+    }
+}
+
+impl HealthSource for Status {
+    fn health(&self) -> Health {
+        let store = StoreHealth { dropped: self.store.dropped_records(), failed: self.store.failed_records() };
+        let gemini = self.gemini();
+        let well = gemini.state != "down" && store.dropped == 0 && store.failed == 0;
+        let status = match (self.calls.is_draining(), well) {
+            (true, _) => HealthStatus::Draining,
+            (false, true) => HealthStatus::Ok,
+            (false, false) => HealthStatus::Degraded,
+        };
+        Health {
+            status,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.started.elapsed().as_secs(),
+            active_calls: self.calls.active(),
+            max_calls: self.calls.most(),
+            gemini,
+            store,
+            // The listener is bound before anybody can ask, and its end is the daemon's.
+            phone: PhoneHealth { listening: true },
+        }
+    }
+}
+
+impl CallControl for Status {
+    fn active(&self) -> Vec<ActiveCall> {
+        let describe = |running: crate::phone::calls::Running| ActiveCall {
+            call_sid: running.call_sid,
+            live_id: Some(running.live_id),
+            caller: running.caller.to_string(),
+            since: self.clock.civil(running.since),
+            turn: running.view.turn().to_owned(),
+            connection: running.view.connection(),
+        };
+        self.calls.running().into_iter().map(describe).collect()
+    }
+
+    fn end(&self, sid: &CallSid) -> bool {
+        self.calls.ask(sid, Command::Stop(EndReason::Staff))
+    }
+
+    fn drain(&self) {
+        self.calls.drain();
     }
 }

@@ -2,34 +2,20 @@
 
 use std::time::Duration;
 
-use frontdesk_gemini_sim::{Scenario, Settings as GeminiSettings};
+use frontdesk_gemini_sim::Settings as GeminiSettings;
+use frontdesk_tests::script::{clinic, line};
 use frontdesk_tests::world::{Making, World, agent_recogniser, caller_says, listen};
 use frontdesk_twilio_sim::{CallState, Step};
 
 const CALL: Duration = Duration::from_secs(90);
 
-/// The rehearsal's own scenario: what a caller may say, and the answers.
-fn scenario() -> Scenario {
-    Scenario::default()
-}
-
-fn has_end_call(scenario: &Scenario, n: usize) -> bool {
-    scenario.exchanges[n].calls().any(|call| call.name == "end_call")
-}
-
 /// Four turns, the last of them a goodbye: each side hears the other, and nothing is lost on the way.
 #[tokio::test(flavor = "multi_thread")]
 async fn four_turns_are_heard_by_both_sides_and_the_line_is_hung_up_behind_the_farewell() {
-    let scenario = scenario();
-    let goodbye =
-        (0..scenario.exchanges.len()).find(|&n| has_end_call(&scenario, n)).expect("the scenario says goodbye");
-    let turns: Vec<usize> = (0..scenario.exchanges.len())
-        .filter(|&n| scenario.exchanges[n].calls().next().is_none())
-        .take(3)
-        .chain([goodbye])
-        .collect();
+    let scenario = clinic();
+    let turns = [line::HOURS, line::PARKING, line::PRESCRIPTION, line::GOODBYE];
     let world = World::make(Making {
-        gemini: GeminiSettings { keep_audio: true, ..GeminiSettings::default() },
+        gemini: GeminiSettings { keep_audio: true, scenario: clinic(), ..GeminiSettings::default() },
         ..Making::default()
     })
     .await
@@ -102,14 +88,14 @@ async fn four_turns_are_heard_by_both_sides_and_the_line_is_hung_up_behind_the_f
 /// The caller speaks over the greeting: silence within a frame of the decision, and a transcript that ends there.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interruption_silences_the_agent_and_the_transcript_ends_where_the_ear_did() {
-    let scenario = scenario();
+    let scenario = clinic();
     let world = World::start().await.unwrap();
-    let line = &scenario.exchanges[0].caller;
+    let over = &scenario.exchanges[line::HOURS].caller;
     let steps = [
         Step::Interrupt {
             after: Duration::from_millis(1_200),
             timeout: Duration::from_secs(10),
-            say: caller_says(&scenario, line).unwrap(),
+            say: caller_says(&scenario, over).unwrap(),
         },
         listen(),
         Step::HangUp,
@@ -129,7 +115,8 @@ async fn an_interruption_silences_the_agent_and_the_transcript_ends_where_the_ea
     assert!(tail <= Duration::from_millis(20), "{tail:?} of the reply was heard behind the decision");
 
     // The answer to what was said over it was heard whole.
-    let recogniser = agent_recogniser(&scenario, &[&scenario.greeting, &scenario.exchanges[0].reply]).unwrap();
+    let recogniser =
+        agent_recogniser(&scenario, &[&scenario.greeting, &scenario.exchanges[line::HOURS].reply]).unwrap();
     assert!(recogniser.words_heard(1, &heard.pcm).fraction > 0.95);
 
     // The transcript holds of the greeting what was heard, not what was sent.

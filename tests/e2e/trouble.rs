@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use frontdesk_gemini_sim::{Fault, Scenario, Settings as GeminiSettings, Target};
+use frontdesk_gemini_sim::{Fault, Settings as GeminiSettings, Target};
 use frontdesk_tests::daemon::FALLBACK;
+use frontdesk_tests::script::{clinic, line};
 use frontdesk_tests::world::{Making, World, caller_says, listen};
 use frontdesk_twilio_sim::{CallState, Step};
 
@@ -44,21 +45,21 @@ async fn a_refused_key_sends_callers_to_the_fallback() {
 /// The connection to the model drops between two turns: no second greeting, nothing forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_connection_is_resumed_without_a_second_greeting() {
-    let scenario = Scenario::default();
+    let scenario = clinic();
     let world = World::start().await.unwrap();
-    let line = &scenario.exchanges[0].caller;
+    let asked = &scenario.exchanges[line::HOURS].caller;
     let call = world.call([listen()]);
     world.gemini.wait_for(|sessions| sessions.iter().any(|session| !session.handles.is_empty()), CALL).await.unwrap();
     call.wait_for(|report| report.stream().is_some_and(|stream| !stream.marks.is_empty()), CALL).await.unwrap();
     assert_eq!(world.gemini.inject(Target::Newest, Fault::Drop), 1);
-    call.perform([Step::Say(caller_says(&scenario, line).unwrap()), listen(), Step::HangUp]).await;
+    call.perform([Step::Say(caller_says(&scenario, asked).unwrap()), listen(), Step::HangUp]).await;
     let report = call.wait_ended(CALL).await.unwrap();
     assert_eq!(report.state, CallState::Completed);
     let sessions = world.gemini.sessions();
     assert_eq!(sessions.len(), 1, "one session over two connections");
     assert_eq!((sessions[0].connections, sessions[0].greeted), (2, 1));
     let understood: Vec<_> = sessions[0].utterances.iter().filter_map(|heard| heard.recognised.as_deref()).collect();
-    assert_eq!(understood, [line]);
+    assert_eq!(understood, [asked]);
     assert_eq!(sessions[0].protocol_errors, [""; 0]);
 }
 

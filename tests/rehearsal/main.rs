@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use frontdesk_gemini_sim::{GeminiSim, Settings as GeminiSettings};
 use frontdesk_tests::daemon::{Daemon, PUBLIC_URL, Plan};
+use frontdesk_tests::script::clinic;
 use frontdesk_twilio_sim::{CallHandle, CallPlan, CallReport, Caller, Settings as TwilioSettings, Target, TwilioSim};
 use frontdesk_voice::wav;
 
@@ -77,7 +78,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     print!("Rendering voices and starting ... ");
     screen::flush();
 
-    let gemini = GeminiSim::start(GeminiSettings::default()).await.context("gemini-sim")?;
+    let gemini = GeminiSim::start(GeminiSettings { scenario: clinic(), ..GeminiSettings::default() })
+        .await
+        .context("gemini-sim")?;
     let twilio = TwilioSim::start(TwilioSettings::default()).await.context("twilio-sim")?;
     let plan = plan(arguments, &folder, key, &gemini, &twilio);
     let mut daemon = start(plan).await?;

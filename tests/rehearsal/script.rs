@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk_gemini_sim::Scenario;
+use frontdesk_tests::script::{clinic, line};
 use frontdesk_tests::world::{caller_says, listen};
 use frontdesk_twilio_sim::Step;
 
@@ -16,30 +16,21 @@ pub(crate) struct Script {
 
 /// Questions, one of them over the agent's answer to the one before, and a goodbye.
 pub(crate) fn script() -> anyhow::Result<Script> {
-    let scenario = Scenario::default();
-    let (goodbyes, questions): (Vec<_>, Vec<_>) =
-        scenario.exchanges.iter().partition(|exchange| exchange.calls().any(|call| call.name == "end_call"));
-    let questions: Vec<_> = questions.into_iter().filter(|exchange| exchange.calls().next().is_none()).collect();
-    let mut steps = vec![listen()];
-    let interruption = 1;
-    for (n, exchange) in questions.iter().take(3).enumerate() {
-        let say = caller_says(&scenario, &exchange.caller)?;
-        if n == interruption {
-            // Instead of hearing the answer before to its end.
-            steps.pop();
-            let (after, timeout) = (Duration::from_millis(1_500), Duration::from_secs(20));
-            steps.push(Step::Interrupt { after, timeout, say });
-        } else {
-            steps.push(Step::Say(say));
-        }
-        steps.push(listen());
-    }
-    if let Some(goodbye) = goodbyes.first() {
-        steps.push(Step::Say(caller_says(&scenario, &goodbye.caller)?));
-    }
-    // A model that does not say goodbye by itself is left there.
-    steps.push(listen());
-    steps.push(Step::Pause(Duration::from_secs(20)));
-    steps.push(Step::HangUp);
-    Ok(Script { steps, interruption })
+    let scenario = clinic();
+    let say = |n: usize| caller_says(&scenario, &scenario.exchanges[n].caller);
+    let (after, timeout) = (Duration::from_secs(3), Duration::from_secs(20));
+    let steps = vec![
+        listen(),
+        Step::Say(say(line::HOURS)?),
+        listen(),
+        Step::Say(say(line::DIRECTIONS)?),
+        Step::Interrupt { after, timeout, say: say(line::PARKING)? },
+        listen(),
+        Step::Say(say(line::GOODBYE)?),
+        listen(),
+        // A model that does not end the call by itself is left there.
+        Step::Pause(Duration::from_secs(20)),
+        Step::HangUp,
+    ];
+    Ok(Script { steps, interruption: 2 })
 }

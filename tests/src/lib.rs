@@ -6,4 +6,5 @@
 //! ```
 
 pub mod daemon;
+pub mod script;
 pub mod world;

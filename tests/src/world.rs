@@ -12,6 +12,7 @@ use frontdesk_voice::{Recogniser, Voice, speak};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, PUBLIC_URL, Plan, home};
+use crate::script;
 
 /// Simulators and the daemon between them.
 pub struct World {
@@ -27,7 +28,6 @@ pub struct World {
 }
 
 /// How a world is built.
-#[derive(Default)]
 pub struct Making {
     /// Google's end.
     pub gemini: GeminiSettings,
@@ -35,6 +35,13 @@ pub struct Making {
     pub twilio: TwilioSettings,
     /// See [`Plan::lines`].
     pub lines: Vec<(&'static str, String)>,
+}
+
+impl Default for Making {
+    fn default() -> Self {
+        let gemini = GeminiSettings { scenario: script::clinic(), ..GeminiSettings::default() };
+        Self { gemini, twilio: TwilioSettings::default(), lines: Vec::new() }
+    }
 }
 
 impl World {

@@ -71,11 +71,11 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
     }
     let live_id = PhoneLine::live_id();
     match line.calls.admit(now, call, &voice.from, &live_id) {
-        Ok(Admission::New { token, commands }) => {
+        Ok(Admission::New { token, commands, view }) => {
             announce(line, now, &voice);
             line.metrics.call_started();
             info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call from {}", voice.from);
-            line.start(call, live_id, commands);
+            line.start(call, live_id, commands, view);
             ("answered", stream_to(line, &token))
         }
         Ok(Admission::Again { token }) => {

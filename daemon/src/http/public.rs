@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::config::{ClinicConfig, GeminiConfig, PhoneConfig};
 use crate::live::Connector;
 use crate::metrics::Metrics;
-use crate::phone::calls::Calls;
+use crate::phone::calls::{Calls, View};
 use crate::phone::journal::Journal;
 use crate::phone::rest::Rest;
 use crate::session::prompt;
@@ -100,7 +100,7 @@ impl PhoneLine {
     }
 
     /// Starts the task of an admitted call.
-    pub fn start(&self, call: CallSid, live_id: String, commands: mpsc::Receiver<Command>) {
+    pub fn start(&self, call: CallSid, live_id: String, commands: mpsc::Receiver<Command>, view: Arc<View>) {
         let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now());
         let seed = u64::from_le_bytes(call.as_str().as_bytes()[2..10].try_into().unwrap_or_default());
         let journal =
@@ -119,6 +119,7 @@ impl PhoneLine {
             rest: Arc::clone(&self.rest),
             journal,
             commands,
+            view,
         };
         self.tasks.spawn("call", call, move |stop| task::run(task, stop));
     }

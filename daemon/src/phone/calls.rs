@@ -1,10 +1,11 @@
 //! The calls that are running, and who may start one.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::session::turn::Turn;
 use frontdesk_core::twilio::number::CallerId;
 use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
@@ -55,6 +56,8 @@ pub enum Admission {
         token: String,
         /// What others will ask of it.
         commands: mpsc::Receiver<Command>,
+        /// Where it shows how it is.
+        view: Arc<View>,
     },
     /// The webhook was repeated: the same call, a fresh token.
     Again {
@@ -74,6 +77,41 @@ pub struct Running {
     pub caller: CallerId,
     /// Since when.
     pub since: Instant,
+    /// What changes while it runs.
+    pub view: Arc<View>,
+}
+
+/// What a running call shows of itself. Written by its task, read by whoever asks.
+#[derive(Debug, Default)]
+pub struct View {
+    turn: AtomicU8,
+    connection: AtomicU32,
+}
+
+const TURNS: [&str; 4] = ["listening", "caller-speaking", "agent-due", "replying"];
+
+impl View {
+    /// Who has the floor, and on which connection the model is.
+    pub fn show(&self, turn: Turn, connection: u32) {
+        let turn = match turn {
+            Turn::Listening => 0,
+            Turn::CallerSpeaking => 1,
+            Turn::AgentDue => 2,
+            Turn::Replying { .. } => 3,
+        };
+        self.turn.store(turn, Ordering::Relaxed);
+        self.connection.store(connection, Ordering::Relaxed);
+    }
+
+    /// A word for who has the floor.
+    pub fn turn(&self) -> &'static str {
+        TURNS[usize::from(self.turn.load(Ordering::Relaxed)).min(TURNS.len() - 1)]
+    }
+
+    /// The number of the connection to the model, from 1; 0 before the first.
+    pub fn connection(&self) -> u32 {
+        self.connection.load(Ordering::Relaxed)
+    }
 }
 
 struct Entry {
@@ -124,10 +162,17 @@ impl Calls {
         }
         let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let running = Running { call_sid: call, live_id: live_id.to_owned(), caller: caller.clone(), since: now };
+        let view = Arc::<View>::default();
+        let running = Running {
+            call_sid: call,
+            live_id: live_id.to_owned(),
+            caller: caller.clone(),
+            since: now,
+            view: Arc::clone(&view),
+        };
         state.running.insert(call, Entry { running, commands: sender });
         self.metrics.set_active_calls(state.running.len());
-        Ok(Admission::New { token, commands })
+        Ok(Admission::New { token, commands, view })
     }
 
     /// Uses a media token up and says whom its stream belongs to.
@@ -163,14 +208,6 @@ impl Calls {
     /// Whether no new calls are taken.
     pub fn is_draining(&self) -> bool {
         self.lock().draining
-    }
-
-    /// Ends every running call for `reason`.
-    pub fn stop_all(&self, reason: &EndReason) {
-        let all: Vec<_> = self.lock().running.keys().copied().collect();
-        for call in all {
-            self.ask(&call, Command::Stop(reason.clone()));
-        }
     }
 
     /// The running calls, oldest first.

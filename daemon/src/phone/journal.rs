@@ -3,7 +3,6 @@
 //! Log lines carry `call_sid` and `live_id`, never speech, keys or whole numbers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::gemini::live::Fault;
@@ -28,7 +27,6 @@ pub struct Journal {
     metrics: Metrics,
     clock: Clock,
     calls: Arc<Calls>,
-    connections: Arc<AtomicU32>,
     turns: u32,
     ended: bool,
 }
@@ -44,8 +42,7 @@ impl Journal {
         calls: Arc<Calls>,
     ) -> Self {
         store.record(store::Record::LiveStarted { call, live_id: live_id.clone() });
-        let connections = Arc::default();
-        Self { call, live_id, store, metrics, clock, calls, connections, turns: 0, ended: false }
+        Self { call, live_id, store, metrics, clock, calls, turns: 0, ended: false }
     }
 
     /// Keeps what the conversation wants kept.
@@ -95,7 +92,6 @@ impl Journal {
 
     /// Gemini has accepted the connection.
     pub fn live_connected(&self, took: Duration) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
         self.metrics.live_connected(took);
     }
 

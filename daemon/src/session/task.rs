@@ -27,6 +27,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::socket::Socket;
 use crate::live::{Connector, LiveSocket};
 use crate::net::Stream;
+use crate::phone::calls::View;
 use crate::phone::journal::Journal;
 use crate::phone::rest::{HangUp, Rest};
 
@@ -72,6 +73,8 @@ pub struct Call {
     pub journal: Journal,
     /// What others ask.
     pub commands: mpsc::Receiver<Command>,
+    /// Where it shows how it is.
+    pub view: Arc<View>,
 }
 
 type Connecting = Pin<Box<dyn Future<Output = Result<LiveSocket, ConnectFailure>> + Send>>;
@@ -107,6 +110,7 @@ struct Task {
     rest: Arc<Rest>,
     journal: Journal,
     commands: mpsc::Receiver<Command>,
+    view: Arc<View>,
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     line: Option<Socket>,
     link: Link,
@@ -131,6 +135,7 @@ impl Task {
             rest: call.rest,
             journal: call.journal,
             commands: call.commands,
+            view: call.view,
             stop: Some(Box::pin(stop.cancelled_owned())),
             line: None,
             link: Link::None,
@@ -150,6 +155,7 @@ impl Task {
             self.on_time(now);
             self.perform(now);
             self.flush(cx, now);
+            self.view.show(self.conversation.turn(), self.conversation.live().connection());
             if self.poll_phase(cx, now) {
                 return Poll::Ready(());
             }
