@@ -59,6 +59,8 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 const MOST_AT_ONCE: usize = 1_600;
 /// Audio that waits for a slow uplink; older audio is dropped.
 const MOST_WAITING: usize = 3 * 16_000;
+/// Behind a long silence of the model, speech that old is still said again.
+const UNHEARD: Duration = Duration::from_secs(30);
 
 /// What the shell must do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -422,6 +424,15 @@ impl LiveSession {
     pub fn resume(&mut self, now: Instant, why: &str) {
         if matches!(self.state, State::Open { .. }) {
             self.rotate(now, why);
+            self.reach_back_further();
+        }
+    }
+
+    /// A model that has been silent for long may not have heard what was said long ago either: whatever was not
+    /// answered is said again, as far as it is kept.
+    fn reach_back_further(&mut self) {
+        if let Some(hold) = &mut self.hold {
+            hold.reach_back = UNHEARD;
         }
     }
 
@@ -429,7 +440,10 @@ impl LiveSession {
     pub fn start_afresh(&mut self, now: Instant, why: &str) {
         self.handle = None;
         match self.state {
-            State::Open { .. } => self.rotate(now, why),
+            State::Open { .. } => {
+                self.rotate(now, why);
+                self.reach_back_further();
+            }
             State::BackingOff { .. } => self.dial(now),
             State::Dialling { .. } | State::SettingUp { .. } => {
                 self.actions.push_back(Action::Drop);

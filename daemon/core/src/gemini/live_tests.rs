@@ -275,6 +275,19 @@ fn a_drop_replays_what_was_said_just_before_it_and_not_what_was_answered() {
 }
 
 #[test]
+fn a_question_that_fell_into_a_stalled_connection_is_asked_again_however_long_ago() {
+    let mut pair = Pair::talking();
+    pair.caller(800, 2_000);
+    pair.wait(12_000);
+    pair.session.resume(pair.now, "the model is silent");
+    pair.settle();
+    pair.close(1000, "");
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.speech_sent(), 800);
+}
+
+#[test]
 fn an_answer_that_was_cut_is_told_in_words_instead_of_asking_again() {
     let mut pair = Pair::talking();
     pair.caller(600, 2_000);
