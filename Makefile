@@ -50,7 +50,7 @@ stories: ## Stories from end to end, in real time.
 .PHONY: proofs
 proofs: ## The vendors' own libraries against the simulators and our TwiML.
 	tests/proofs/gemini/run.sh
-	tests/proofs/twilio/run.sh
+	tests/proofs/twilio/run.sh daemon/core/tests/data/twiml/*.xml
 
 .PHONY: nightly
 nightly: ## A call of 25 minutes in real time, with rotations, a go-away, a drop and a stall.

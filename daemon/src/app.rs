@@ -165,7 +165,7 @@ impl App {
             // The answer comes through the runtime from the store's thread: neither stands still.
             let prove = || {
                 let store = store.clone();
-                async move { store.totals().await.map(drop) }
+                async move { store.flush().await }
             };
             notifier.feed_watchdog(stop, prove).await;
         });

@@ -258,8 +258,8 @@ impl Drop for Daemon {
     }
 }
 
-/// The admin listener of a rehearsal is plain; the client wants a configuration all the same.
-fn no_tls() -> anyhow::Result<rustls::ClientConfig> {
+/// The listeners of a rehearsal are plain; an HTTP client wants a TLS configuration all the same.
+pub fn no_tls() -> anyhow::Result<rustls::ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

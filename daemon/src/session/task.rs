@@ -374,14 +374,8 @@ impl Task {
 
     fn perform_live(&mut self, now: Instant) {
         loop {
-            let sendable = match &self.link {
-                Link::Open(socket) => socket.can_send(),
-                Link::None | Link::Connecting(..) => true,
-            };
-            if !sendable {
-                return;
-            }
-            let Some(action) = self.conversation.live_mut().next_action() else { return };
+            let can_send = matches!(&self.link, Link::Open(socket) if socket.can_send());
+            let Some(action) = self.conversation.live_mut().next_action(can_send) else { return };
             let outcome = match (action, &mut self.link) {
                 (Action::Connect, link) => {
                     let (connector, path) = (Arc::clone(&self.connector), self.conversation.live().setup().path());

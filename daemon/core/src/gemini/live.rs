@@ -506,13 +506,13 @@ impl LiveSession {
         }
     }
 
-    /// The next thing for the shell to do. Audio is put into messages here, so that what had to queue goes up in
-    /// fewer, larger ones: ask only when the socket can take a message.
-    pub fn next_action(&mut self) -> Option<Action> {
+    /// The next thing for the shell to do. A socket that cannot take a message now (`can_send`) can still be closed
+    /// or dropped. Audio is put into messages here, so that what had to queue goes up in fewer, larger ones.
+    pub fn next_action(&mut self, can_send: bool) -> Option<Action> {
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }
-        if !matches!(self.state, State::SettingUp { .. } | State::Open { .. }) {
+        if !can_send || !matches!(self.state, State::SettingUp { .. } | State::Open { .. }) {
             return None;
         }
         if let Some(message) = self.control.pop_front() {

@@ -43,7 +43,7 @@ impl Pair {
     }
 
     fn settle(&mut self) {
-        while let Some(action) = self.session.next_action() {
+        while let Some(action) = self.session.next_action(true) {
             match action {
                 Action::Connect => self.connects += 1,
                 Action::Send(message) => self.sent.push(serde_json::from_slice(&message).unwrap()),
