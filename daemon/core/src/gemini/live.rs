@@ -251,6 +251,8 @@ pub struct LiveSession {
     late_answers: Vec<(String, Value)>,
     silent_after_tool: Option<Instant>,
     last_frame: Option<Instant>,
+    /// The service last showed that it follows the conversation.
+    last_content: Option<Instant>,
     next_ping: Option<Instant>,
     speech: Vec<i16>,
     scratch: Vec<u8>,
@@ -291,6 +293,7 @@ impl LiveSession {
             late_answers: Vec::new(),
             silent_after_tool: None,
             last_frame: None,
+            last_content: None,
             next_ping: None,
             speech: Vec::new(),
             scratch: Vec::new(),
@@ -662,6 +665,7 @@ impl LiveSession {
     }
 
     fn on_content(&mut self, now: Instant, content: ServerContent<'_>, in_progress: bool) {
+        self.last_content = Some(now);
         if content.interrupted.0 {
             if self.turn.first_speech.is_some() {
                 self.turn.leftovers_until = Some(now + LEFTOVERS);
@@ -815,7 +819,7 @@ impl LiveSession {
 
     /// Closes this connection and dials the next one when it is closed.
     fn rotate(&mut self, now: Instant, why: &str) {
-        self.hold(now);
+        self.hold(now, replay::SPAN);
         if self.outage_since.is_none() {
             self.outage_since = Some(now);
         }
@@ -824,9 +828,17 @@ impl LiveSession {
         self.events.push_back(LiveEvent::Reconnecting { why: why.to_owned() });
     }
 
-    fn hold(&mut self, now: Instant) {
-        let since = self.hold.map_or(now, |hold| hold.since);
-        self.hold = Some(Hold { since, reach_back: replay::SPAN });
+    /// How far back the caller may not have been understood on a connection that broke: it may have been dead for much
+    /// longer than anybody knew.
+    fn unfollowed(&self, now: Instant) -> Duration {
+        self.last_content.map_or(replay::SPAN, |last| now.saturating_duration_since(last).max(replay::SPAN))
+    }
+
+    fn hold(&mut self, now: Instant, reach_back: Duration) {
+        self.hold = Some(match self.hold {
+            Some(Hold { since, .. }) => Hold { since, reach_back },
+            None => Hold { since: now, reach_back },
+        });
         // An answer that had begun is told in words afterwards; saying the question again would have it twice. Without
         // its words it cannot be told: then the question is what is said again.
         if let Some(first) = self.turn.first_speech.filter(|_| !self.unknown.agent.is_empty()) {
@@ -840,7 +852,7 @@ impl LiveSession {
     }
 
     fn failed(&mut self, now: Instant, verdict: Verdict, why: String) {
-        self.hold(now);
+        self.hold(now, self.unfollowed(now));
         let outage = *self.outage_since.get_or_insert(now);
         let limit = if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST };
         let again = self.last_failure.replace(now).is_some_and(|last| now < last + POISONED_WITHIN);
