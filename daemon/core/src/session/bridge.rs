@@ -118,6 +118,8 @@ pub struct Bridge {
     patience: Patience,
     turn: Turn,
     turn_since: Instant,
+    /// Since when it has been the agent's turn.
+    agents_since: Option<Instant>,
     connected: Option<Instant>,
     line_lost: Option<Instant>,
     live_ready: bool,
@@ -155,6 +157,7 @@ impl Bridge {
             patience,
             turn: Turn::Listening,
             turn_since: now,
+            agents_since: None,
             connected: None,
             line_lost: None,
             live_ready: false,
@@ -536,6 +539,7 @@ impl Bridge {
         self.turn_since = now;
         if was_agents != turn.is_agents() {
             self.rung_since = None;
+            self.agents_since = turn.is_agents().then_some(now);
         }
         self.quiet_since = (turn == Turn::Listening).then_some(now);
     }
@@ -603,8 +607,8 @@ impl Bridge {
             return None;
         }
         let owed = match self.turn {
-            Turn::AgentDue => self.turn_since,
-            Turn::Replying { .. } => self.reply_started.unwrap_or(self.turn_since),
+            // A reply that cannot be heard is no answer: it does not start the clock again.
+            Turn::AgentDue | Turn::Replying { .. } => self.agents_since?,
             Turn::CallerSpeaking => self.turn_since.max(self.understood.unwrap_or(self.turn_since)) + LONGEST_VOICE,
             Turn::Listening => return None,
         };
