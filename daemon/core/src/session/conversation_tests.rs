@@ -1,5 +1,7 @@
 //! Stories of whole calls, in virtual time: what the caller hears and when, what the service is told, what is recorded.
 
+#[path = "conversation_property.rs"]
+mod property;
 #[path = "conversation_world.rs"]
 mod world;
 
