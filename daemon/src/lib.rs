@@ -14,6 +14,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod ctl;
 pub mod http;
 pub mod live;
 pub mod logging;

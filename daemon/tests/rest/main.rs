@@ -4,4 +4,5 @@
 
 mod admin;
 mod control;
+mod ctl;
 mod world;

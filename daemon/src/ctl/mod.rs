@@ -1,0 +1,193 @@
+//! `frontdeskctl`, the technician's tool: asks a running daemon and shows the answer to people, or as JSON.
+//!
+//! ```text
+//! arguments ─► a command (one file each) ─► client ──control socket, or admin listener──► frontdeskd
+//!                      └─► show: tables, local times, masked numbers
+//! ```
+
+mod calls;
+mod client;
+mod show;
+mod status;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use frontdesk_core::twilio::sid::CallSid;
+use jiff::tz::TimeZone;
+
+use crate::config::Secret;
+use client::{Client, Target};
+
+pub use client::CtlError;
+
+const EXAMPLES: &str = "\
+Examples:
+  frontdeskctl status                      how the daemon is, and who is on the phone
+  frontdeskctl status --watch              the same, kept up to date until Ctrl-C
+  frontdeskctl calls                       the last calls
+  frontdeskctl calls show CA0123…          one call, with what was said
+  frontdeskctl calls end CA0123…           end a running call
+  frontdeskctl --json calls --limit 500    for programs; with whole phone numbers
+  frontdeskctl drain                       take no new calls, before a restart
+  FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
+
+Exit status:
+  0  done, and all is well
+  1  the daemon could not do it, or says that something is wrong
+  2  wrong arguments
+  3  the daemon cannot be reached
+  4  you may not ask it
+
+Times are local: the system's time zone, or that of the variable TZ.";
+const URL_HELP: &str = "Ask the admin listener instead, for example http://127.0.0.1:8090; another machine only by \
+                        https. The admin token is taken from FRONTDESK_ADMIN_TOKEN";
+
+/// What is asked for.
+#[derive(Debug, Parser)]
+#[command(name = "frontdeskctl", version, about = "Look after a running frontdeskd", after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print JSON, as the daemon answers it
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Where the daemon is.
+#[derive(Debug, Args)]
+struct Connection {
+    /// The daemon's control socket
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "FRONTDESK_SOCKET",
+        default_value = "/run/frontdesk/control.sock"
+    )]
+    socket: PathBuf,
+    #[arg(long, global = true, value_name = "URL", help = URL_HELP)]
+    url: Option<String>,
+    /// Certificates to trust beside the system's, for --url (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "url")]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show how the daemon is, and the calls that are running
+    Status {
+        /// Show it again every two seconds, until Ctrl-C
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Look at calls, or end one
+    #[command(args_conflicts_with_subcommands = true)]
+    Calls {
+        #[command(subcommand)]
+        command: Option<CallsCommand>,
+        #[command(flatten)]
+        list: calls::List,
+    },
+    /// Say in one word how the daemon is; for scripts, by the exit status
+    Health,
+    /// Print the daemon's counters (OpenMetrics)
+    Metrics,
+    /// Take no new calls: they go to the fallback, running ones go on. A restart ends this
+    Drain,
+}
+
+#[derive(Debug, Subcommand)]
+enum CallsCommand {
+    /// List calls, the newest first. The default
+    List(calls::List),
+    /// Show one call with what was said
+    Show {
+        /// The call's identifier: CA and 32 hexadecimal digits
+        sid: CallSid,
+    },
+    /// End a running call
+    End {
+        /// The call's identifier: CA and 32 hexadecimal digits
+        sid: CallSid,
+    },
+}
+
+/// Whether the answer is a good one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Well,
+    /// The daemon answered, and something is wrong.
+    Unwell,
+}
+
+/// Asks the daemon and writes the answer to `out`, with times in `zone`. `token` is for an admin listener that wants
+/// one; it is no argument, because those are seen by every user of the machine.
+pub async fn run(
+    arguments: Arguments,
+    token: Option<Secret>,
+    out: &mut dyn Write,
+    zone: &TimeZone,
+) -> Result<Verdict, CtlError> {
+    let Arguments { connection, json, command } = arguments;
+    let target = match &connection.url {
+        Some(url) => Target::url(url, connection.ca_file.as_deref(), token.is_some())?,
+        None => Target::Socket(connection.socket),
+    };
+    let client = Client { target, token };
+    let mut view = View { out, zone, json };
+    match command {
+        Command::Status { watch: false } => status::once(&client, &mut view).await,
+        Command::Status { watch: true } => status::watch(&client, &mut view).await,
+        Command::Calls { command: None, list } | Command::Calls { command: Some(CallsCommand::List(list)), .. } => {
+            calls::list(&client, &mut view, &list).await
+        }
+        Command::Calls { command: Some(CallsCommand::Show { sid }), .. } => calls::show(&client, &mut view, sid).await,
+        Command::Calls { command: Some(CallsCommand::End { sid }), .. } => calls::end(&client, &mut view, sid).await,
+        Command::Health => status::health(&client, &mut view).await,
+        Command::Metrics => status::metrics(&client, &mut view).await,
+        Command::Drain => status::drain(&client, &mut view).await,
+    }
+}
+
+/// Where and how an answer is shown.
+struct View<'a> {
+    out: &'a mut dyn Write,
+    zone: &'a TimeZone,
+    json: bool,
+}
+
+impl View<'_> {
+    /// A line as it is.
+    fn line(&mut self, line: impl std::fmt::Display) -> io::Result<()> {
+        writeln!(self.out, "{line}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_call_is_named_whole() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(parse("frontdeskctl calls show CA0123456789abcdef0123456789abcdef").is_ok());
+        let said = parse("frontdeskctl calls end CA01").unwrap_err().to_string();
+        assert!(said.contains("32 hexadecimal digits"), "{said}");
+        assert!(parse("frontdeskctl calls --limit 501").is_err());
+        assert!(parse("frontdeskctl calls --active").is_ok());
+        assert!(parse("frontdeskctl calls list --active --json").is_ok());
+        assert!(parse("frontdeskctl --ca-file x status").is_err(), "only with --url");
+    }
+}

@@ -1,0 +1,141 @@
+//! `status`, `health`, `metrics` and `drain`: the daemon as a whole.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::client::Client;
+use super::show::{between, span, table, time};
+use super::{CtlError, Verdict, View};
+use crate::http::reply::{CallList, Draining, Health, HealthStatus, ListedCall};
+
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// Home, and clear what is below.
+const REDRAW: &str = "\x1b[H\x1b[J";
+
+/// Shows how the daemon is, and the calls that are running.
+pub(super) async fn once(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let health = ask_health(client).await?;
+    let calls: CallList = client.ask(Method::GET, "/v1/calls?active=true&limit=500").await?.json()?;
+    if view.json {
+        view.line(json!({ "health": health, "calls": calls.calls }))?;
+    } else {
+        view.line(overview(&health, view))?;
+        if !calls.calls.is_empty() {
+            view.line("")?;
+            view.line(running(&calls.calls, view))?;
+        }
+    }
+    view.out.flush()?;
+    Ok(verdict(&health))
+}
+
+/// The same again and again. A daemon that is restarted meanwhile is waited for.
+pub(super) async fn watch(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let redraw = !view.json && std::io::stdout().is_terminal();
+    let mut ticks = tokio::time::interval(WATCH_EVERY);
+    loop {
+        ticks.tick().await;
+        if redraw {
+            write!(view.out, "{REDRAW}")?;
+        }
+        match once(client, view).await {
+            Ok(_) => {}
+            Err(away @ (CtlError::NotRunning { .. } | CtlError::Unreachable { .. } | CtlError::Silent { .. })) => {
+                view.line(away)?;
+                view.out.flush()?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Says it in one word.
+pub(super) async fn health(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let health = ask_health(client).await?;
+    if view.json {
+        view.line(json!(health))?;
+    } else {
+        view.line(health.status.as_str())?;
+    }
+    Ok(verdict(&health))
+}
+
+/// Prints the counters.
+pub(super) async fn metrics(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let answer = client.ask(Method::GET, "/metrics").await?;
+    view.out.write_all(answer.text()?.as_bytes())?;
+    Ok(Verdict::Well)
+}
+
+/// Takes no new calls.
+pub(super) async fn drain(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let answer = client.ask(Method::POST, "/v1/drain").await?;
+    let draining: Draining = answer.json()?;
+    if view.json {
+        view.line(answer.text()?)?;
+    } else {
+        view.line(match draining.active_calls {
+            0 => "no new calls are taken; none is running".to_owned(),
+            1 => "no new calls are taken; 1 call is still running".to_owned(),
+            many => format!("no new calls are taken; {many} calls are still running"),
+        })?;
+    }
+    Ok(Verdict::Well)
+}
+
+/// Health is an answer also when it is bad.
+async fn ask_health(client: &Client) -> Result<Health, CtlError> {
+    let answer = client.ask_any(Method::GET, "/health").await?;
+    match answer.json() {
+        Ok(health) => Ok(health),
+        Err(odd) => Err(answer.unless_failed().err().unwrap_or(odd)),
+    }
+}
+
+fn verdict(health: &Health) -> Verdict {
+    match health.status {
+        HealthStatus::Ok => Verdict::Well,
+        HealthStatus::Degraded | HealthStatus::Draining => Verdict::Unwell,
+    }
+}
+
+fn overview(health: &Health, view: &View<'_>) -> String {
+    let gemini = &health.gemini;
+    let why = gemini.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    let records = match (health.store.dropped, health.store.failed) {
+        (0, 0) => "all kept".to_owned(),
+        (dropped, failed) => format!("{dropped} dropped, {failed} failed (journalctl -u frontdeskd says why)"),
+    };
+    let phone = if health.phone.listening { "listening" } else { "not listening" };
+    [
+        format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
+        format!("up          {}", span(Duration::from_secs(health.uptime_s))),
+        format!("calls       {} of {}", health.active_calls, health.max_calls),
+        format!("Gemini      {} since {}{why}", gemini.state, time(gemini.since, view.zone)),
+        format!("phone line  {phone}"),
+        format!("records     {records}"),
+    ]
+    .join("\n")
+}
+
+fn running(calls: &[ListedCall], view: &View<'_>) -> String {
+    let now = Timestamp::now();
+    let row = |listed: &ListedCall| {
+        let started = listed.call.started_at;
+        let live = listed.live.as_ref();
+        [
+            listed.call.call_sid.clone(),
+            time(started, view.zone),
+            between(started, now),
+            super::show::number(listed.call.caller.as_ref()),
+            live.map_or_else(|| "not here".to_owned(), |live| live.turn.clone()),
+            live.map_or_else(|| "-".to_owned(), |live| live.connection.to_string()),
+        ]
+    };
+    let rows: Vec<_> = calls.iter().map(row).collect();
+    table(["CALL", "SINCE", "LASTS", "CALLER", "TURN", "CONNECTION"], &rows)
+}
