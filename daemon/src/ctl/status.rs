@@ -106,6 +106,11 @@ fn verdict(health: &Health) -> Verdict {
 fn overview(health: &Health, view: &View<'_>) -> String {
     let gemini = &health.gemini;
     let why = gemini.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+    let gemini = match gemini.state.as_str() {
+        // Nothing is asked of it while nobody calls.
+        "unknown" => "not asked since the start".to_owned(),
+        known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
+    };
     let records = match (health.store.dropped, health.store.failed) {
         (0, 0) => "all kept".to_owned(),
         (dropped, failed) => format!("{dropped} dropped, {failed} failed (journalctl -u frontdeskd says why)"),
@@ -115,7 +120,7 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
         format!("up          {}", span(Duration::from_secs(health.uptime_s))),
         format!("calls       {} of {}", health.active_calls, health.max_calls),
-        format!("Gemini      {} since {}{why}", gemini.state, time(gemini.since, view.zone)),
+        format!("Gemini      {gemini}"),
         format!("phone line  {phone}"),
         format!("records     {records}"),
     ]
