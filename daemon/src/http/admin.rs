@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | `GET /health` | [`Health`]; 200 if all is well, else 503 |
 //! | `GET /metrics` | OpenMetrics text |
-//! | `GET /v1/calls?limit=&before=&active=` | [`CallList`](super::reply::CallList), the newest first |
-//! | `GET /v1/calls/{sid}` | [`CallDetail`](super::reply::CallDetail), with its transcript |
+//! | `GET /v1/calls?limit=&before=&active=` | [`CallList`], the newest first |
+//! | `GET /v1/calls/{sid}` | [`CallDetail`], with its transcript |
 //! | `DELETE /v1/calls/{sid}` | 202 if it runs and will end, 404 if it is unknown, 409 if it is over |
 //! | `POST /v1/drain` | 202; on the control socket only |
 //!
