@@ -1,7 +1,7 @@
 //! How the daemon is, for whoever asks: the admin listener, the control socket, `systemctl status`.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::CallSid;
@@ -14,18 +14,23 @@ use crate::phone::health::{LiveState, fault_word};
 use crate::session::task::Command;
 use crate::store::Store;
 
+/// A lost record makes the daemon's health degraded for that long.
+const ALARMED: Duration = Duration::from_mins(10);
+
 /// How the daemon is.
 pub struct Status {
     calls: Arc<Calls>,
     store: Store,
     clock: Clock,
     started: Instant,
+    /// Records known to be lost, and when that was noticed.
+    lost: Mutex<(u64, Option<Instant>)>,
 }
 
 impl Status {
     /// Looks at `calls` and `store`.
     pub fn new(calls: Arc<Calls>, store: Store, clock: Clock) -> Self {
-        Self { calls, store, clock, started: Instant::now() }
+        Self { calls, store, clock, started: Instant::now(), lost: Mutex::default() }
     }
 
     /// One line for `systemctl status`.
@@ -44,6 +49,15 @@ impl Status {
         format!("{calls} · {gemini}{draining}")
     }
 
+    /// Whether a record was lost lately; one lost last week is no reason to stay alarmed.
+    fn loses_records(&self, lost: u64) -> bool {
+        let mut seen = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost > seen.0 {
+            *seen = (lost, Some(Instant::now()));
+        }
+        seen.1.is_some_and(|at| at.elapsed() < ALARMED)
+    }
+
     fn gemini(&self) -> GeminiHealth {
         let (state, since) = self.calls.health().state();
         let (state, why) = match state {
@@ -59,7 +73,7 @@ impl HealthSource for Status {
     fn health(&self) -> Health {
         let store = StoreHealth { dropped: self.store.dropped_records(), failed: self.store.failed_records() };
         let gemini = self.gemini();
-        let well = gemini.state != "down" && store.dropped == 0 && store.failed == 0;
+        let well = gemini.state != "down" && !self.loses_records(store.dropped + store.failed);
         let status = match (self.calls.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,

@@ -109,7 +109,7 @@ impl Call {
         if let Some(leg) = self.conversation.source_mut() {
             leg.poll(self.now).expect("the far end reads");
         }
-        while let Some(action) = self.conversation.live_mut().next_action() {
+        while let Some(action) = self.conversation.live_mut().next_action(true) {
             if let Action::Send(message) = action {
                 self.up += message.len();
             }

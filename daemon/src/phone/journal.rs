@@ -95,6 +95,20 @@ impl Journal {
         self.metrics.live_connected(took);
     }
 
+    /// A barge-in by the model's word has been written to Twilio.
+    pub fn clear_written(&self, took: Duration) {
+        self.metrics.clear_written(took);
+    }
+
+    /// How full the call's queues are: messages for Twilio, samples (16 kHz) for Gemini, samples (8 kHz) of the agent's
+    /// backlog; and samples of the caller's that were lost since the last look.
+    pub fn queues(&self, line: usize, uplink: usize, backlog: usize, lost: u64) {
+        self.metrics.queue_depth("line", line);
+        self.metrics.queue_depth("uplink", uplink);
+        self.metrics.queue_depth("playout", backlog);
+        self.metrics.uplink_dropped(lost);
+    }
+
     /// Gemini listens.
     pub fn live_ready(&self) {
         self.calls.health().up(Instant::now());

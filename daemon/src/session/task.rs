@@ -37,6 +37,8 @@ pub const STREAM_WITHIN: Duration = Duration::from_secs(30);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// A line that cannot be hung up is left to the fallback after that.
 const HANG_UP_WITHIN: Duration = Duration::from_mins(2);
+/// How often a call's queues are looked at for the metrics.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Messages taken from one socket before the others get their turn.
 const FAIR: usize = 32;
 
@@ -119,6 +121,11 @@ struct Task {
     attached: bool,
     /// Something was started that has not been polled yet.
     fresh: bool,
+    /// What the model said at that moment made the far end clear; not written yet.
+    cleared: Option<Instant>,
+    /// When the queues were last looked at, and what had been lost of the caller by then.
+    looked: Instant,
+    lost: u64,
     timer: Pin<Box<Sleep>>,
     armed: Option<Instant>,
 }
@@ -143,6 +150,9 @@ impl Task {
             began: now,
             attached: false,
             fresh: false,
+            cleared: None,
+            looked: now,
+            lost: 0,
             timer: Box::pin(tokio::time::sleep(STREAM_WITHIN)),
             armed: None,
         }
@@ -281,8 +291,20 @@ impl Task {
                 self.conversation.live_fed(now);
                 true
             }
-            Link::Open(_) => self.read_link(cx),
+            Link::Open(_) => {
+                let before = self.clears();
+                let began = Instant::now();
+                let more = self.read_link(cx);
+                if self.clears() != before {
+                    self.cleared = Some(began);
+                }
+                more
+            }
         }
+    }
+
+    fn clears(&self) -> u32 {
+        self.conversation.source().map_or(0, CallLeg::clears)
     }
 
     fn read_link(&mut self, cx: &mut Context<'_>) -> bool {
@@ -325,11 +347,24 @@ impl Task {
             self.attached = true;
             self.conversation.stop(now, EndReason::LineLost);
         }
+        if now >= self.looked + LOOK_EVERY {
+            self.look(now);
+        }
         let fault = self.conversation.source_mut().and_then(|leg| leg.poll(now).err());
         if let Some(fault) = fault
             && matches!(self.phase, Phase::Talking)
         {
             self.on_line_fault(now, &fault);
+        }
+    }
+
+    /// Tells how full the queues are.
+    fn look(&mut self, now: Instant) {
+        self.looked = now;
+        let (uplink, lost) = self.conversation.live().uplink_backlog();
+        if let Some(leg) = self.conversation.source() {
+            self.journal.queues(leg.waiting(), uplink, leg.playout().backlog(), lost - self.lost);
+            self.lost = lost;
         }
     }
 
@@ -417,6 +452,9 @@ impl Task {
             && let Err(error) = line.flush(cx)
         {
             self.on_line_error(now, &error);
+        }
+        if let Some(began) = self.cleared.take() {
+            self.journal.clear_written(began.elapsed());
         }
         if let Link::Open(socket) = &mut self.link
             && let Err(error) = socket.flush(cx)

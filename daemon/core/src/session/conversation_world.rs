@@ -291,7 +291,7 @@ impl World {
     fn settle(&mut self) {
         loop {
             let mut idle = true;
-            while let Some(action) = self.conversation.live_mut().next_action() {
+            while let Some(action) = self.conversation.live_mut().next_action(true) {
                 idle = false;
                 self.service.act(self.now, action);
             }

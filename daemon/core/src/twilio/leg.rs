@@ -107,6 +107,7 @@ pub struct CallLeg {
     wide: Vec<i16>,
     outbox: VecDeque<Bytes>,
     events: VecDeque<SourceEvent>,
+    clears: u32,
 }
 
 impl CallLeg {
@@ -124,6 +125,7 @@ impl CallLeg {
             wide: Vec::with_capacity(1_024),
             outbox: VecDeque::with_capacity(8),
             events: VecDeque::with_capacity(8),
+            clears: 0,
         }
     }
 
@@ -268,7 +270,13 @@ impl CallLeg {
         Ok(())
     }
 
+    /// How often the far end was told to clear.
+    pub fn clears(&self) -> u32 {
+        self.clears
+    }
+
     fn send_clear(&mut self) {
+        self.clears += 1;
         // Media that has not even left us must not arrive behind the clear.
         self.outbox.clear();
         if let State::Started { writer, .. } = &mut self.state {
