@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser;
 use frontdesk_gemini_sim::{GeminiSim, Settings as GeminiSettings};
-use frontdesk_tests::daemon::{Daemon, PUBLIC_URL, Plan};
+use frontdesk_tests::daemon::{Daemon, LOG, PUBLIC_URL, Plan};
 use frontdesk_tests::script::clinic;
 use frontdesk_twilio_sim::{CallHandle, CallPlan, CallReport, Caller, Settings as TwilioSettings, Target, TwilioSim};
 use frontdesk_voice::wav;
@@ -98,8 +98,8 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     record(&report, &recording)?;
     let good = table::print(&daemon, &report, &script).await?;
     println!("\nRecording  {} (left the caller, right the agent)", recording.display());
-    println!("Log        {}", folder.join("frontdeskd.log").display());
-    stay(arguments, &mut daemon, &folder).await?;
+    println!("Log        {}", folder.join(LOG).display());
+    stay(arguments, &mut daemon).await?;
     Ok(good)
 }
 
@@ -155,7 +155,7 @@ fn record(report: &CallReport, path: &std::path::Path) -> anyhow::Result<()> {
 }
 
 /// On a terminal the daemon goes on until Ctrl-C; without one nobody is there to press it.
-async fn stay(arguments: &Arguments, daemon: &mut Daemon, folder: &std::path::Path) -> anyhow::Result<()> {
+async fn stay(arguments: &Arguments, daemon: &mut Daemon) -> anyhow::Result<()> {
     if std::io::stdout().is_terminal() && !arguments.once {
         println!("\nThe daemon goes on running:\n");
         println!("  health      http://{}/health", daemon.admin);
@@ -168,6 +168,5 @@ async fn stay(arguments: &Arguments, daemon: &mut Daemon, folder: &std::path::Pa
     }
     daemon.signal("TERM")?;
     daemon.wait(Duration::from_secs(40)).await?;
-    std::fs::write(folder.join("frontdeskd.log"), daemon.log().join("\n") + "\n")?;
     Ok(())
 }

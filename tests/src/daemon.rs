@@ -1,7 +1,7 @@
 //! The daemon as a process: started with a configuration of its own, watched through its log, asked over HTTP.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,6 +60,8 @@ impl Log {
     }
 }
 
+/// The daemon's log, in its home.
+pub const LOG: &str = "frontdeskd.log";
 /// The name under which Twilio knows every rehearsed daemon.
 pub const PUBLIC_URL: &str = "https://desk.example.com";
 /// The clinic's number.
@@ -138,8 +140,11 @@ impl Daemon {
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().context("frontdeskd has no log")?;
         let keep = Arc::clone(&log);
+        let mut file = std::fs::File::create(plan.home.join(LOG)).context("cannot write the log")?;
         std::thread::Builder::new().name("daemon-log".into()).spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // A full disk costs the file, not the rehearsal.
+                let _ = writeln!(file, "{line}");
                 keep.lines().push(line);
                 keep.changed.notify_waiters();
             }
