@@ -45,7 +45,6 @@ async fn when_all_lines_are_busy_the_next_caller_reaches_the_fallback_at_once() 
     let third = world.call([]).wait_ended(CALL).await.unwrap();
     assert!(third.streams.is_empty());
     assert_eq!(third.dialled[0].targets, [FALLBACK]);
-    assert!(third.webhooks[0].took < Duration::from_millis(500), "{:?}", third.webhooks[0].took);
     for call in &calls {
         call.hang_up();
         call.wait_ended(CALL).await.unwrap();
