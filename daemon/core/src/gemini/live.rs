@@ -346,8 +346,11 @@ impl LiveSession {
         self.failed(now, close.verdict(phase), close.to_string());
     }
 
-    /// A message, text or binary.
+    /// A message, text or binary. What still comes behind the end of a conversation says nothing any more.
     pub fn frame(&mut self, now: Instant, frame: &[u8]) {
+        if self.state == State::Over {
+            return;
+        }
         self.last_frame = Some(now);
         if self.events.is_empty() {
             self.speech.clear();
@@ -598,7 +601,8 @@ impl LiveSession {
                 total: usage.total_token_count.0,
             }));
         }
-        if let Some(error) = message.error.0 {
+        // A connection that is being replaced anyway is not replaced twice.
+        if let Some(error) = message.error.0.filter(|_| !matches!(self.state, State::Closing { .. })) {
             let text = error.message.0.unwrap_or_default();
             self.actions.push_back(Action::Drop);
             self.failed(now, Verdict::Unknown, format!("error {}: {text}", error.code.0));

@@ -527,3 +527,24 @@ fn an_ended_conversation_closes_and_stays_closed() {
     pair.wait(600_000);
     assert_eq!((pair.connects, pair.session.deadline()), (1, None));
 }
+
+#[test]
+fn a_call_that_is_over_does_not_dial_gemini_again_because_of_a_late_error() {
+    let mut pair = Pair::talking();
+    pair.session.finish();
+    pair.forget();
+    pair.say(&json!({ "error": { "code": 503, "message": "upstream" } }));
+    pair.say(&json!({ "goAway": { "timeLeft": "1s" } }));
+    pair.wait(30_000);
+    assert_eq!((pair.connects, pair.closes, pair.session.deadline()), (1, 1, None));
+    assert_eq!(pair.events, []);
+}
+
+#[test]
+fn an_error_on_a_connection_that_is_being_replaced_counts_for_nothing() {
+    let mut pair = Pair::talking();
+    pair.session.resume(pair.now, "a test");
+    pair.say(&json!({ "error": { "code": 503, "message": "upstream" } }));
+    pair.close(1000, "");
+    assert_eq!((pair.connects, pair.drops), (2, 0));
+}
