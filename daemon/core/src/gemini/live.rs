@@ -45,6 +45,8 @@ const UNKNOWN_TRIES: u32 = 5;
 const QUIET_FOR: Duration = Duration::from_millis(300);
 /// Before the lifetime of a connection (about 10 minutes) ends, it is rotated even in mid-sentence.
 const ROTATE_AT_LAST: Duration = Duration::from_secs(9 * 60 + 20);
+/// No connection is rotated before that, whatever the service announces: it must not make us dial without a pause.
+const ROTATE_AT_FIRST: Duration = Duration::from_secs(1);
 /// Before an announced end, that much is left for closing.
 const GO_AWAY_MARGIN: Duration = Duration::from_secs(5);
 /// No output that long after a function's answer: the model is asked to go on.
@@ -589,10 +591,7 @@ impl LiveSession {
             self.on_handle(now, update.new_handle.0.as_deref(), update.resumable.0);
         }
         if let Some(go_away) = message.go_away.0 {
-            let left = go_away.remaining().unwrap_or(Duration::from_secs(10));
-            self.rotation.wanted = Some(now);
-            let latest = now + left.saturating_sub(GO_AWAY_MARGIN).max(Duration::from_secs(2).min(left));
-            self.rotation.at_last = Some(self.rotation.at_last.map_or(latest, |at| at.min(latest)));
+            self.on_go_away(now, go_away.remaining().unwrap_or(Duration::from_secs(10)));
         }
         if let Some(usage) = message.usage_metadata.0 {
             self.events.push_back(LiveEvent::Usage(Usage {
@@ -607,6 +606,15 @@ impl LiveSession {
             self.actions.push_back(Action::Drop);
             self.failed(now, Verdict::Unknown, format!("error {}: {text}", error.code.0));
         }
+    }
+
+    fn on_go_away(&mut self, now: Instant, left: Duration) {
+        let State::Open { since, .. } = self.state else { return };
+        let first = since + ROTATE_AT_FIRST;
+        let latest = now + left.saturating_sub(GO_AWAY_MARGIN).max(Duration::from_secs(2).min(left));
+        let latest = latest.max(first);
+        self.rotation.wanted = Some(now.max(first));
+        self.rotation.at_last = Some(self.rotation.at_last.map_or(latest, |at| at.min(latest)));
     }
 
     fn on_setup_complete(&mut self, now: Instant) {
@@ -876,9 +884,10 @@ impl LiveSession {
         self.events.push_back(LiveEvent::Reconnecting { why });
         let worthless = verdict == Verdict::Fresh || self.resuming && again;
         let forgotten = worthless && self.handle.take().is_some();
-        // The first attempt after a break follows at once, and so does the one without the handle that was at fault:
-        // neither can become a loop.
-        let at_once = forgotten || self.backoff.tries() == 0;
+        // The first attempt after a break follows at once, and so does the next one if it goes without the handle that
+        // was at fault. No more than these: a service may give a handle and curse it with every connection.
+        let tries = self.backoff.tries();
+        let at_once = tries == 0 || forgotten && tries == 1;
         let delay = self.backoff.next().unwrap_or(GIVE_UP);
         if at_once {
             return self.dial(now);

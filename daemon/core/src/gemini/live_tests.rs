@@ -548,3 +548,35 @@ fn an_error_on_a_connection_that_is_being_replaced_counts_for_nothing() {
     pair.close(1000, "");
     assert_eq!((pair.connects, pair.drops), (2, 0));
 }
+
+/// Connections within ten seconds to a service that does `wrong` as soon as it listens.
+fn connections_in_ten_seconds(wrong: impl Fn(&mut Pair)) -> usize {
+    let mut pair = Pair::new();
+    for _ in 0..1_000 {
+        if matches!(pair.session.state, State::Dialling { .. }) {
+            pair.open();
+            pair.session.begin(pair.now, &Opening::Greet);
+            wrong(&mut pair);
+        }
+        pair.wait(10);
+        if matches!(pair.session.state, State::Closing { .. }) {
+            pair.close(1000, "");
+        }
+    }
+    pair.connects
+}
+
+#[test]
+fn a_service_that_leaves_as_soon_as_it_listens_is_not_dialled_without_a_pause() {
+    let connects = connections_in_ten_seconds(|pair| pair.say(&json!({ "goAway": { "timeLeft": "0s" } })));
+    assert!((5..=11).contains(&connects), "{connects} connections");
+}
+
+#[test]
+fn a_service_that_curses_every_handle_it_gives_is_not_dialled_without_a_pause() {
+    let connects = connections_in_ten_seconds(|pair| {
+        pair.hand("h1");
+        pair.close(1007, "Invalid session handle");
+    });
+    assert!((3..=8).contains(&connects), "{connects} connections");
+}
