@@ -332,7 +332,8 @@ impl Source for CallLeg {
     fn flush(&mut self, now: Instant) -> Position {
         self.down.reset();
         let (heard, clear) = self.playout.flush(now);
-        if clear {
+        // What a slow far end has left with us has been played by the clock, and would still be heard by the caller.
+        if clear || !self.outbox.is_empty() {
             self.send_clear();
         }
         heard

@@ -349,6 +349,20 @@ fn a_far_end_that_does_not_read_is_given_up() {
     assert!((Duration::from_secs(6)..Duration::from_secs(12)).contains(&after), "{after:?}");
 }
 
+#[test]
+fn what_a_slow_far_end_has_not_taken_yet_is_not_heard_behind_a_barge_in() {
+    let mut line = Line::started();
+    line.leg.play(&tone(440.0, SampleRate::SPEAKING, 2_400));
+    line.leg.complete_reply();
+    line.leg.poll(line.now).unwrap();
+    assert!(line.leg.waiting() > 0);
+    // By the clock all of it has been heard.
+    line.now += Duration::from_secs(1);
+    line.leg.flush(line.now);
+    line.take();
+    assert_eq!(line.kinds(), ["clear"]);
+}
+
 /// Something that may happen to a leg.
 #[derive(Debug, Clone)]
 enum Act {
