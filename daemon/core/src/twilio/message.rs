@@ -14,8 +14,8 @@ use std::fmt;
 /// What went wrong with a message of the peer's.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
-    /// Not JSON, or not an object of the protocol.
-    #[error("the message is not of the Media Streams protocol: {0}")]
+    /// Not JSON, or not an object of the protocol. Shown shortened: the parser's words may repeat the peer's.
+    #[error("the message is not of the Media Streams protocol: {:.120}", .0.to_string())]
     Malformed(#[from] serde_json::Error),
     /// The event needs a part that is missing.
     #[error("the {event} message has no {part}")]
@@ -368,6 +368,13 @@ mod tests {
             assert!(Envelope::parse(text).is_err(), "{text}");
         }
         assert!(decode_payload("%%%", &mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_message_that_makes_no_sense_takes_one_short_line_of_the_log() {
+        let text = format!(r#"{{"event":"start","start":"{}"}}"#, "x".repeat(10_000));
+        let said = Envelope::parse(&text).unwrap_err().to_string();
+        assert!(said.len() < 200 && said.contains("invalid type: string"), "{said}");
     }
 
     #[test]
