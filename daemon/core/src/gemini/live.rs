@@ -57,6 +57,8 @@ const PING_EVERY: Duration = Duration::from_secs(25);
 const DEAF: Duration = Duration::from_secs(75);
 /// Behind `interrupted`, leftovers of the turn are dropped for at most that long.
 const LEFTOVERS: Duration = Duration::from_secs(1);
+/// What the service says of a failure is repeated up to that many characters: it goes to the log.
+const MOST_REPEATED: usize = 200;
 /// Audio of one message, when it had to queue: 100 ms.
 const MOST_AT_ONCE: usize = 1_600;
 /// Audio that waits for a slow uplink; older audio is dropped.
@@ -604,7 +606,7 @@ impl LiveSession {
         if let Some(error) = message.error.0.filter(|_| !matches!(self.state, State::Closing { .. })) {
             let text = error.message.0.unwrap_or_default();
             self.actions.push_back(Action::Drop);
-            self.failed(now, Verdict::Unknown, format!("error {}: {text}", error.code.0));
+            self.failed(now, Verdict::Unknown, format!("error {}: {text:.MOST_REPEATED$}", error.code.0));
         }
     }
 
@@ -715,7 +717,7 @@ impl LiveSession {
             }
             self.turn = ModelTurn::default();
             self.carry = None;
-            let reason = content.turn_complete_reason.0.map(Cow::into_owned);
+            let reason = content.turn_complete_reason.0.map(|reason| reason.chars().take(MOST_REPEATED).collect());
             self.events.push_back(LiveEvent::TurnComplete { reason });
         }
     }

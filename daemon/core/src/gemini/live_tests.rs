@@ -580,3 +580,21 @@ fn a_service_that_curses_every_handle_it_gives_is_not_dialled_without_a_pause() 
     });
     assert!((3..=8).contains(&connects), "{connects} connections");
 }
+
+#[test]
+fn what_a_service_says_of_its_failure_takes_one_short_line_of_the_log() {
+    let mut pair = Pair::talking();
+    let long = "ü".repeat(10_000);
+    pair.say(&json!({ "serverContent": { "turnComplete": true, "turnCompleteReason": long } }));
+    pair.say(&json!({ "error": { "code": 503, "message": long } }));
+    let told: Vec<usize> = pair
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            LiveEvent::TurnComplete { reason } => reason.as_deref().map(str::len),
+            LiveEvent::Reconnecting { why } => Some(why.len()),
+            _ => None,
+        })
+        .collect();
+    assert!(told.len() == 2 && told.iter().all(|&bytes| bytes <= 2 * MOST_REPEATED + 20), "{told:?}");
+}
