@@ -1,0 +1,98 @@
+//! The figures beside their goals.
+
+use serde::Serialize;
+
+/// Which way a goal points.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    /// The daemon's figure may be at most this.
+    Most(f64),
+    /// The daemon's figure divided by the trivial bridge's may be at most this.
+    Ratio(f64),
+    /// Only told.
+    None,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    name: String,
+    unit: &'static str,
+    goal: Option<f64>,
+    ours: Option<f64>,
+    trivial: Option<f64>,
+    ratio: Option<f64>,
+    /// `met`, `missed`, or nothing to meet.
+    verdict: &'static str,
+}
+
+impl Row {
+    /// A figure of both bridges.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        unit: &'static str,
+        goal: Goal,
+        ours: Option<f64>,
+        trivial: Option<f64>,
+    ) -> Self {
+        let ratio = ours.zip(trivial).filter(|(_, trivial)| *trivial > 0.0).map(|(ours, trivial)| ours / trivial);
+        let (judged, limit) = match goal {
+            Goal::Most(limit) => (ours, Some(limit)),
+            Goal::Ratio(limit) => (ratio, Some(limit)),
+            Goal::None => (None, None),
+        };
+        let verdict = match (judged, limit) {
+            (Some(value), Some(limit)) if value <= limit => "met",
+            (_, Some(_)) => "missed",
+            (_, None) => "",
+        };
+        Self { name: name.into(), unit, goal: limit, ours, trivial, ratio, verdict }
+    }
+}
+
+/// All lines as a table.
+pub(crate) fn text(rows: &[Row]) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), digits);
+    let mut lines =
+        vec![format!("{:<46} {:>8} {:>9} {:>9} {:>9} {:>7}  ", "figure", "unit", "goal", "ours", "trivial", "ratio")];
+    lines.extend(rows.iter().map(|row| {
+        let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let (goal, ours, trivial) = (number(row.goal), number(row.ours), number(row.trivial));
+        format!("{:<46} {:>8} {goal:>9} {ours:>9} {trivial:>9} {ratio:>7}  {}", row.name, row.unit, row.verdict)
+    }));
+    lines.join("\n")
+}
+
+/// Three figures' worth of digits.
+fn digits(value: f64) -> String {
+    match value {
+        v if v == 0.0 => "0".to_owned(),
+        v if v.abs() >= 100.0 => format!("{v:.0}"),
+        v if v.abs() >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_judged_by_both_and_a_missing_figure_is_missed() {
+        let row = |goal, ours, trivial| Row::new("x", "ms", goal, ours, trivial).verdict;
+        assert_eq!(row(Goal::Ratio(1.3), Some(2.0), Some(1.6)), "met");
+        assert_eq!(row(Goal::Ratio(1.3), Some(2.0), Some(1.5)), "missed");
+        assert_eq!(row(Goal::Most(5.0), Some(4.9), None), "met");
+        assert_eq!(row(Goal::Most(5.0), None, Some(1.0)), "missed");
+        assert_eq!(row(Goal::None, Some(1.0), None), "");
+    }
+
+    #[test]
+    fn lines_are_aligned() {
+        let rows = [Row::new("x", "ms", Goal::Most(5.0), Some(0.123), Some(123.4))];
+        let table = text(&rows);
+        let lengths: Vec<usize> = table.lines().map(|line| line.find("0.12").unwrap_or(0)).collect();
+        assert_eq!(table.lines().count(), 2);
+        assert!(lengths[1] > 60 && table.contains("123 "));
+    }
+}
