@@ -276,7 +276,7 @@ mod tests {
     fn markers_are_found_across_messages() {
         let tape =
             [arrival(288, None), arrival(320, Some((310, 319))), arrival(320, Some((0, 70))), arrival(320, None)];
-        assert_eq!(markers(&tape), [598..679]);
+        assert_eq!(markers(&tape), std::slice::from_ref(&(598..679)));
         let starts = starts(&tape);
         assert_eq!(message_of(&starts, 598), Some(1));
         assert_eq!(message_of(&starts, 608), Some(2));

@@ -194,7 +194,8 @@ type Add<'a> = dyn FnMut(&str, &'static str, Goal, &dyn Fn(&Runs) -> Option<f64>
 
 /// The quantiles of a delay that somebody may want to know.
 fn delays(add: &mut Add<'_>, what: &str, goals: [Goal; 3], spread: fn(&Outcome) -> Option<Quantiles>) {
-    let quantiles: [(&str, fn(Quantiles) -> f64); 3] =
+    type Quantile = fn(Quantiles) -> f64;
+    let quantiles: [(&str, Quantile); 3] =
         [("p50", |spread| spread.p50), ("p95", |spread| spread.p95), ("p99", |spread| spread.p99)];
     for ((name, quantile), goal) in quantiles.into_iter().zip(goals) {
         add(&format!("{what}, {name}"), "ms", goal, &|runs| {

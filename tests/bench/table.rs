@@ -66,7 +66,7 @@ pub(crate) fn text(rows: &[Row]) -> String {
 /// Three figures' worth of digits.
 fn digits(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v.abs() >= 100.0 => format!("{v:.0}"),
         v if v.abs() >= 10.0 => format!("{v:.1}"),
         v => format!("{v:.2}"),

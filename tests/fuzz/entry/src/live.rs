@@ -161,7 +161,7 @@ impl Shell {
     /// Performs what the session asks for.
     pub(crate) fn perform(&mut self, now: Instant, live: &mut LiveSession) {
         let mut actions = 0;
-        while let Some(action) = live.next_action() {
+        while let Some(action) = live.next_action(true) {
             actions += 1;
             assert!(actions < 1_000, "actions without an end, now {action:?}");
             match (action, &mut self.link) {
