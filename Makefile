@@ -40,7 +40,7 @@ deny: ## Licences, advisories, duplicate crates.
 .PHONY: unit
 unit: ## Unit tests, property tests, the kept corpus of every parser.
 	$(CARGO) test --workspace --exclude frontdesk-tests
-	$(CARGO) test -p frontdesk-tests --lib --bins --test layers
+	$(CARGO) test -p frontdesk-tests --lib --bins --test layers --test corpus
 
 .PHONY: stories
 stories: ## Stories from end to end, in real time.
