@@ -99,11 +99,7 @@ impl App {
             warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
         }
         let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured((*tls).clone())
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(Duration::from_secs(10))
-            .build()?;
+        let http = http_client(&tls)?;
         let connector = Arc::new(Connector::new(&config.gemini, tls, http.clone())?);
         let mut supervisor = Supervisor::new(metrics.clone());
         let calls = Calls::new(config.phone.max_calls, metrics.clone());
@@ -200,6 +196,17 @@ impl App {
         self.line.store.close().await;
         info!("stopped");
     }
+}
+
+/// The client of Twilio's REST API and Google's token endpoint.
+pub fn http_client(tls: &rustls::ClientConfig) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .connect_timeout(Duration::from_secs(3))
+        .timeout(Duration::from_secs(10))
+        // A captive portal's page is no answer of Twilio's or Google's.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
 }
 
 async fn tell_status(notifier: Notifier, status: Arc<Status>, stop: CancellationToken) {

@@ -29,6 +29,10 @@ const READ_BUFFER: usize = 16 << 10;
 const WRITE_BUFFER: usize = 16 << 10;
 /// A hundred messages of 20 ms may wait in the socket's own buffer before we hold audio back.
 const MAX_WRITE_BUFFER: usize = 128 << 10;
+/// Stands for a secret.
+const REDACTED: &str = "(key)";
+/// What Google writes in front of a key that it quotes.
+const KEY_MARK: &str = "api_key:";
 const CONNECT_WITHIN: Duration = Duration::from_secs(6);
 
 enum Access {
@@ -74,14 +78,32 @@ impl Connector {
         }
     }
 
+    /// What the service said, fit for a log: without our key, which Google quotes when it suspends one
+    /// (`Consumer 'api_key:AIza…' has been suspended`, possibly cut), and without line breaks.
+    pub fn redact(&self, text: &str) -> String {
+        let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if let Access::ApiKey(key) = &self.access
+            && !key.expose().is_empty()
+        {
+            text = text.replace(key.expose(), REDACTED);
+        }
+        if let Some(start) = text.find(KEY_MARK).map(|at| at + KEY_MARK.len()) {
+            let end = text[start..].find(|c: char| !c.is_ascii_alphanumeric() && !"-_".contains(c));
+            text.replace_range(start..end.map_or(text.len(), |length| start + length), REDACTED);
+        }
+        text
+    }
+
     /// Opens a WebSocket at `path`. A bearer token that is refused is fetched anew once.
     pub async fn connect(&self, path: &str) -> Result<LiveSocket, ConnectFailure> {
         let open = async {
-            match self.attempt(path, false).await {
-                Err(ConnectFailure::Http { status: 401 | 403 }) if matches!(self.access, Access::Account(_)) => {
-                    self.attempt(path, true).await
+            let credential = self.credential(None).await?;
+            match (self.attempt(path, &credential).await, &self.access) {
+                (Err(ConnectFailure::Http { status: 401 | 403 }), Access::Account(_)) => {
+                    let another = self.credential(Some(&credential)).await?;
+                    self.attempt(path, &another).await
                 }
-                other => other,
+                (outcome, _) => outcome,
             }
         };
         tokio::time::timeout(CONNECT_WITHIN, open)
@@ -89,10 +111,23 @@ impl Connector {
             .unwrap_or_else(|_| Err(ConnectFailure::Network(format!("no connection within {CONNECT_WITHIN:?}"))))
     }
 
-    async fn attempt(&self, path: &str, refresh: bool) -> Result<LiveSocket, ConnectFailure> {
-        let request = self.request(path, refresh).await?;
-        let network = |what: &str, error: &dyn std::fmt::Display| ConnectFailure::Network(format!("{what}: {error}"));
+    /// The key, or a token that is not the one that was `refused`.
+    async fn credential(&self, refused: Option<&str>) -> Result<String, ConnectFailure> {
+        match &self.access {
+            Access::ApiKey(key) => Ok(key.expose().to_owned()),
+            Access::Account(account) => account.token(refused).await.map_err(|error| match error {
+                TokenError::Unreachable(why) => ConnectFailure::Network(format!("the access token: {why}")),
+                refused => ConnectFailure::Credential(refused.to_string()),
+            }),
+        }
+    }
+
+    async fn attempt(&self, path: &str, credential: &str) -> Result<LiveSocket, ConnectFailure> {
+        let request = self.request(path, credential)?;
         let host = self.host.trim_matches(['[', ']']);
+        let network = |what: &str, error: &dyn std::fmt::Display| {
+            ConnectFailure::Network(format!("{what} with {host} port {}: {error}", self.port))
+        };
         let tcp = TcpStream::connect((host, self.port)).await.map_err(|error| network("TCP", &error))?;
         tcp.set_nodelay(true).map_err(|error| network("TCP", &error))?;
         let stream = match &self.tls {
@@ -116,19 +151,16 @@ impl Connector {
         }
     }
 
-    async fn request(&self, path: &str, refresh: bool) -> Result<Request<()>, ConnectFailure> {
+    fn request(&self, path: &str, credential: &str) -> Result<Request<()>, ConnectFailure> {
         let (name, value) = match &self.access {
-            Access::ApiKey(key) => ("x-goog-api-key", key.expose().to_owned()),
-            Access::Account(account) => {
-                let token = account.token(refresh).await.map_err(|error| match error {
-                    TokenError::Unreachable(why) => ConnectFailure::Network(why),
-                    refused => ConnectFailure::Credential(refused.to_string()),
-                })?;
-                ("authorization", format!("Bearer {token}"))
-            }
+            Access::ApiKey(_) => ("x-goog-api-key", credential.to_owned()),
+            Access::Account(_) => ("authorization", format!("Bearer {credential}")),
         };
         let scheme = if self.tls.is_some() { "wss" } else { "ws" };
-        let uri = format!("{scheme}://{}:{}{}{path}", self.host, self.port, self.prefix);
+        // Browsers and SDKs leave the usual port out of `Host`; some front ends know their name only that way.
+        let usual = self.port == if self.tls.is_some() { 443 } else { 80 };
+        let port = if usual { String::new() } else { format!(":{}", self.port) };
+        let uri = format!("{scheme}://{}{port}{}{path}", self.host, self.prefix);
         let malformed = |_| ConnectFailure::Network(format!("{uri} is not an address"));
         let mut request = uri.as_str().into_client_request().map_err(malformed)?;
         let mut value = ws_http::HeaderValue::from_str(&value)

@@ -1,0 +1,10 @@
+//! The daemon's edges as their peers meet them: real sockets, peers that misbehave, no simulator and no audio.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
+
+mod connect;
+mod fakes;
+mod log;
+mod token;
+mod twilio;
+mod world;

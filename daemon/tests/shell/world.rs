@@ -1,0 +1,158 @@
+//! A phone line with everything behind it, between a Twilio and a Gemini that do as a test says.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk_core::twilio::number::PhoneNumber;
+use frontdeskd::clock::Clock;
+use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, PhoneConfig, Secret, StoreConfig};
+use frontdeskd::http::public::{self, PhoneLine};
+use frontdeskd::http::serve::{Acceptor, serve};
+use frontdeskd::live::Connector;
+use frontdeskd::metrics::Metrics;
+use frontdeskd::net;
+use frontdeskd::phone::calls::Calls;
+use frontdeskd::phone::rest::Rest;
+use frontdeskd::store::Store;
+use frontdeskd::supervise::Supervisor;
+use jiff::tz::TimeZone;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::fakes::{Gemini, LONG, Reply, Scripted, certificates};
+use super::log;
+
+pub(crate) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECONDARY: &str = "fedcba9876543210fedcba9876543210";
+pub(crate) const PUBLIC_URL: &str = "https://desk.example.com";
+pub(crate) const FALLBACK: &str = "+15550100900";
+pub(crate) const KEY: &str = "AIzaTheKeyOfTheseTests";
+
+pub(crate) struct World {
+    pub(crate) line: Arc<PhoneLine>,
+    pub(crate) public: SocketAddr,
+    pub(crate) gemini: Gemini,
+    pub(crate) twilio: Scripted,
+    pub(crate) stop: CancellationToken,
+    pub(crate) listeners: JoinSet<()>,
+    _supervisor: Supervisor,
+    _directory: TempDir,
+}
+
+impl World {
+    /// With room for one call; REST requests are granted.
+    pub(crate) async fn start() -> Self {
+        Self::with_twilio(vec![Reply::Say(200, "{}".to_owned())]).await
+    }
+
+    /// REST requests are answered with `replies`.
+    pub(crate) async fn with_twilio(replies: Vec<Reply>) -> Self {
+        log::keep();
+        let directory = tempfile::tempdir().unwrap();
+        let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
+        let store = StoreConfig { path: directory.path().join("calls.db"), keep_days: 10_000 };
+        let store = Store::open(&store).unwrap();
+        let metrics = Metrics::with_store(store.clone());
+        let phone = phone(&twilio);
+        let clinic =
+            ClinicConfig { name: "Riverside Clinic".into(), time_zone: TimeZone::UTC, language: "en-US".into() };
+        let settings = settings(&format!("ws://{}", gemini.address));
+        let http = client();
+        let supervisor = Supervisor::new(metrics.clone());
+        let line = Arc::new(PhoneLine {
+            checker: PhoneLine::checker(&phone),
+            fallback: PhoneLine::fallback(&phone, &clinic).unwrap(),
+            rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
+            calls: Calls::new(phone.max_calls, metrics.clone()),
+            connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
+            phone,
+            gemini: settings,
+            clinic,
+            store,
+            metrics,
+            clock: Clock::start(),
+            tasks: supervisor.calls(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public = listener.local_addr().unwrap();
+        let (stop, mut listeners) = (CancellationToken::new(), JoinSet::new());
+        let router = public::router(Arc::clone(&line));
+        listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, stop.clone()));
+        Self { line, public, gemini, twilio, stop, listeners, _supervisor: supervisor, _directory: directory }
+    }
+
+    /// A figure of the metrics.
+    pub(crate) fn counted(&self, line: &str) -> bool {
+        self.line.metrics.encode().lines().any(|known| known.starts_with(line))
+    }
+
+    /// Waits until no call runs.
+    pub(crate) async fn idle(&self) {
+        until(|| self.line.calls.active() == 0).await;
+    }
+}
+
+/// Waits for a fact that nobody announces.
+pub(crate) async fn until(fact: impl Fn() -> bool) {
+    let looking = async {
+        while !fact() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, looking).await.expect("it never came about");
+}
+
+pub(crate) fn phone(twilio: &Scripted) -> PhoneConfig {
+    let number = |text: &str| PhoneNumber::parse(text).unwrap();
+    PhoneConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        public_url: PUBLIC_URL.into(),
+        number: number("+15550100100"),
+        fallback_number: Some(number(FALLBACK)),
+        max_calls: 1,
+        twilio_api: format!("http://{}", twilio.address),
+        lead: Duration::from_millis(200),
+        max_call: Duration::from_mins(30),
+        no_input: Duration::from_secs(15),
+        goodbye: Duration::from_secs(30),
+        drain: Duration::from_secs(1),
+        fallback_say: "One moment.".into(),
+        voicemail_say: "Please leave a message.".into(),
+        voicemail_goodbye: "Goodbye.".into(),
+        tls: None,
+        account_sid: ACCOUNT.parse().unwrap(),
+        auth_token: Secret::new(TOKEN),
+        auth_token_secondary: Some(Secret::new(SECONDARY)),
+    }
+}
+
+pub(crate) fn settings(endpoint: &str) -> GeminiConfig {
+    GeminiConfig {
+        endpoint: endpoint.to_owned(),
+        api_version: "v1beta".into(),
+        model: "gemini-3.8-live".into(),
+        voice: "Sulafat".into(),
+        access: GeminiAccess::ApiKey(Secret::new(KEY)),
+        ca_file: None,
+        instruction: None,
+        greeting: None,
+        rotate_after: Duration::from_mins(8),
+    }
+}
+
+/// TLS that trusts an authority nobody knows: works on a machine without roots.
+pub(crate) fn tls() -> Arc<rustls::ClientConfig> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ca.pem");
+    std::fs::write(&path, certificates().ca).unwrap();
+    net::client_tls(Some(&path)).unwrap()
+}
+
+/// The client of the daemon, as its composition root makes it.
+pub(crate) fn client() -> reqwest::Client {
+    frontdeskd::app::http_client(&tls()).unwrap()
+}
