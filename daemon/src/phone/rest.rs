@@ -9,12 +9,13 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 
 use crate::config::{PhoneConfig, Secret};
+use crate::logging::chain;
 use crate::metrics::Metrics;
 
 /// One request; the whole hang-up is tried again until it holds.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
-/// Twilio's word for a call that is not in progress any more.
-const INVALID_CALL_STATE: u32 = 21_220;
+/// Twilio's words for a call that is not in progress any more.
+const CALL_IS_OVER: [u32; 2] = [20_404, 21_220];
 
 /// How a hang-up ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,16 +82,17 @@ impl Rest {
             .timeout(REQUEST_WITHIN)
             .send()
             .await
-            .map_err(|error| format!("{:#}", error.without_url()))?;
+            .map_err(|error| chain(&error.without_url()).to_string())?;
         let status = answer.status();
         if status.is_success() {
             return Ok(HangUp::Done);
         }
         let problem: Problem = answer.json().await.unwrap_or_default();
-        if status == StatusCode::NOT_FOUND || problem.code == INVALID_CALL_STATE {
+        if CALL_IS_OVER.contains(&problem.code) {
             return Ok(HangUp::Gone);
         }
         let hint = match status {
+            StatusCode::NOT_FOUND => "; that is not Twilio's: check [phone] twilio_api",
             StatusCode::UNAUTHORIZED => "; check twilio-account-sid and twilio-auth-token",
             StatusCode::TOO_MANY_REQUESTS => "; the account is over its rate",
             _ => "",

@@ -5,6 +5,7 @@
 mod connect;
 mod fakes;
 mod log;
+mod rest;
 mod token;
 mod twilio;
 mod world;

@@ -1,0 +1,83 @@
+//! Twilio's REST API as the hang-up meets it.
+
+use std::time::Duration;
+
+use frontdeskd::metrics::Metrics;
+use frontdeskd::phone::rest::{HangUp, Rest};
+
+use super::fakes::{Reply, Scripted};
+use super::log;
+use super::twilio::CALL;
+use super::world::{ACCOUNT, TOKEN, client, phone};
+
+async fn hang_up(replies: Vec<Reply>) -> (HangUp, Vec<String>, Metrics) {
+    let twilio = Scripted::start(replies).await;
+    let metrics = Metrics::new();
+    let rest = Rest::new(client(), &phone(&twilio), metrics.clone());
+    let outcome = rest.hang_up(CALL.parse().unwrap()).await;
+    (outcome, twilio.requests(), metrics)
+}
+
+fn granted() -> Reply {
+    Reply::Say(200, format!(r#"{{"sid":"{CALL}","status":"completed"}}"#))
+}
+
+#[tokio::test]
+async fn a_call_is_completed_with_the_accounts_credentials() {
+    let (outcome, requests, _) = hang_up(vec![granted()]).await;
+    assert_eq!(outcome, HangUp::Done);
+    let request = &requests[0];
+    assert!(
+        request.starts_with(&format!("POST /2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json HTTP/1.1")),
+        "{request}"
+    );
+    assert!(request.ends_with("\r\n\r\nStatus=completed"));
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{ACCOUNT}:{TOKEN}"));
+    assert!(request.contains(&format!("Basic {basic}")), "{request}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_over_needs_no_hanging_up() {
+    for gone in [Reply::twilio(404, 20_404), Reply::twilio(400, 21_220)] {
+        let (outcome, requests, _) = hang_up(vec![gone]).await;
+        assert_eq!((outcome, requests.len()), (HangUp::Gone, 1));
+    }
+}
+
+/// Whatever comes instead, the caller is still on the line.
+#[tokio::test]
+async fn everything_else_is_tried_again_until_it_holds() {
+    log::keep();
+    let portal = "<html>Welcome to the hotel</html>";
+    let (outcome, requests, metrics) = hang_up(vec![
+        Reply::twilio(401, 20_003),
+        Reply::Say(404, portal.into()),
+        Reply::Say(302, portal.into()),
+        Reply::Drop,
+        granted(),
+    ])
+    .await;
+    assert_eq!((outcome, requests.len()), (HangUp::Done, 5));
+    assert!(metrics.encode().lines().any(|line| line == r#"frontdesk_hangup_attempts_total{outcome="failed"} 4"#));
+    assert!(!log::lines_with("check twilio-account-sid and twilio-auth-token").is_empty());
+    assert_eq!(log::lines_with(TOKEN), [""; 0]);
+    let (outcome, requests, _) = hang_up(vec![Reply::twilio(429, 20_429), Reply::twilio(500, 0), granted()]).await;
+    assert_eq!((outcome, requests.len()), (HangUp::Done, 3));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_is_not_waited_for() {
+    let twilio = Scripted::start(vec![Reply::Silence, granted()]).await;
+    let rest = Rest::new(client(), &phone(&twilio), Metrics::new());
+    let call = CALL.parse().unwrap();
+    let hanging_up = rest.hang_up(call);
+    tokio::pin!(hanging_up);
+    tokio::select! {
+        _ = &mut hanging_up => panic!("nobody has answered"),
+        _ = twilio.wait_for(1) => {}
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(5_001)).await;
+    tokio::time::resume();
+    assert_eq!(hanging_up.await, HangUp::Done);
+}
