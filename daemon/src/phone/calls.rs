@@ -114,7 +114,19 @@ impl View {
     }
 }
 
+/// How far a call's task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The conversation runs, or waits for its stream.
+    Talking,
+    /// It is over; Twilio is being asked to hang up, and a stream that still comes holds the line until it has.
+    Over,
+    /// The line is given back: no stream has any business here.
+    Leaving,
+}
+
 struct Entry {
+    stage: Stage,
     running: Running,
     commands: mpsc::Sender<Command>,
 }
@@ -144,7 +156,10 @@ impl Calls {
     /// Admits `call`, or says why not. `live_id` names its conversation if it is new.
     pub fn admit(&self, now: Instant, call: CallSid, caller: &CallerId, live_id: &str) -> Result<Admission, Refusal> {
         let mut state = self.lock();
-        if state.running.contains_key(&call) {
+        if let Some(entry) = state.running.get(&call) {
+            if entry.stage != Stage::Talking {
+                return Err(Refusal::Ended);
+            }
             let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
             return Ok(Admission::Again { token });
         }
@@ -170,7 +185,7 @@ impl Calls {
             since: now,
             view: Arc::clone(&view),
         };
-        state.running.insert(call, Entry { running, commands: sender });
+        state.running.insert(call, Entry { stage: Stage::Talking, running, commands: sender });
         self.metrics.set_active_calls(state.running.len());
         Ok(Admission::New { token, commands, view })
     }
@@ -179,7 +194,28 @@ impl Calls {
     pub fn redeem(&self, now: Instant, token: &str) -> Option<CallSid> {
         let mut state = self.lock();
         let call = state.tokens.redeem(now, token)?;
-        state.running.contains_key(&call).then_some(call)
+        state.running.get(&call).is_some_and(|entry| entry.stage != Stage::Leaving).then_some(call)
+    }
+
+    /// The conversation of `call` has ended: its webhook is not answered with a stream any more.
+    pub fn over(&self, call: &CallSid) {
+        self.reach(call, Stage::Over);
+    }
+
+    /// The line of `call` is being given back: not even a stream under way is taken any more.
+    pub fn leaving(&self, call: &CallSid) {
+        self.reach(call, Stage::Leaving);
+    }
+
+    fn reach(&self, call: &CallSid, stage: Stage) {
+        if let Some(entry) = self.lock().running.get_mut(call) {
+            entry.stage = stage;
+        }
+    }
+
+    /// Whether `call` has a task.
+    pub fn is_running(&self, call: &CallSid) -> bool {
+        self.lock().running.contains_key(call)
     }
 
     /// Asks something of a running call; `false` if there is no such call, or it is not listening any more.
@@ -234,5 +270,96 @@ impl Calls {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frontdesk_core::gemini::live::Fault;
+    use frontdesk_core::session::effect::EndReason;
+
+    fn sid(number: u32) -> CallSid {
+        CallSid::parse(&format!("CA{number:032x}")).unwrap()
+    }
+
+    fn ask(calls: &Calls, number: u32) -> Result<Admission, Refusal> {
+        calls.admit(Instant::now(), sid(number), &CallerId::parse("+15550100200"), "L1")
+    }
+
+    /// The call's token, and the end of its commands that its task would hold.
+    fn taken(calls: &Calls, number: u32) -> (String, mpsc::Receiver<Command>) {
+        match ask(calls, number) {
+            Ok(Admission::New { token, commands, .. }) => (token, commands),
+            Ok(Admission::Again { .. }) => panic!("the call is new"),
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    fn refused(calls: &Calls, number: u32) -> Option<Refusal> {
+        ask(calls, number).err()
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_calls_as_configured() {
+        let calls = Calls::new(2, Metrics::new());
+        let (_one, _two) = (taken(&calls, 1), taken(&calls, 2));
+        assert_eq!(refused(&calls, 3), Some(Refusal::Full));
+        calls.remove(&sid(1));
+        let _three = taken(&calls, 3);
+        assert_eq!(calls.active(), 2);
+    }
+
+    #[test]
+    fn a_running_call_is_answered_even_when_new_ones_are_not() {
+        let calls = Calls::new(1, Metrics::new());
+        let (first, _commands) = taken(&calls, 1);
+        calls.health().down(Instant::now(), Fault::Quota);
+        calls.drain();
+        let Ok(Admission::Again { token }) = ask(&calls, 1) else { panic!("the same call") };
+        assert_ne!(token, first);
+        assert_eq!(refused(&calls, 2), Some(Refusal::Draining));
+        assert_eq!(calls.redeem(Instant::now(), &first), Some(sid(1)), "either answer may have reached Twilio");
+        assert_eq!(calls.redeem(Instant::now(), &token), Some(sid(1)));
+    }
+
+    #[test]
+    fn a_call_that_ends_takes_no_webhook_and_then_no_stream() {
+        let calls = Calls::new(1, Metrics::new());
+        let (token, _commands) = taken(&calls, 1);
+        let Ok(Admission::Again { token: another }) = ask(&calls, 1) else { panic!("the same call") };
+        calls.over(&sid(1));
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended));
+        assert_eq!(calls.redeem(Instant::now(), &token), Some(sid(1)), "its stream may hold the line");
+        calls.leaving(&sid(1));
+        assert_eq!(calls.redeem(Instant::now(), &another), None);
+        calls.remove(&sid(1));
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended), "and is remembered");
+        assert_eq!(calls.redeem(Instant::now(), &token), None);
+    }
+
+    #[test]
+    fn the_memory_of_ended_calls_is_bounded() {
+        let calls = Calls::new(1, Metrics::new());
+        for number in 0..=REMEMBERED as u32 {
+            drop(taken(&calls, number));
+            calls.remove(&sid(number));
+        }
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended));
+        let _forgotten = taken(&calls, 0);
+    }
+
+    #[test]
+    fn who_asks_a_call_is_told_when_it_does_not_listen() {
+        let calls = Calls::new(1, Metrics::new());
+        let stop = || Command::Stop(EndReason::Staff);
+        assert!(!calls.ask(&sid(1), stop()), "there is no such call");
+        let (_token, commands) = taken(&calls, 1);
+        for _ in 0..COMMANDS {
+            assert!(calls.ask(&sid(1), stop()));
+        }
+        assert!(!calls.ask(&sid(1), stop()), "full");
+        drop(commands);
+        assert!(!calls.ask(&sid(1), stop()), "its task has gone");
     }
 }

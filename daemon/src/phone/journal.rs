@@ -9,6 +9,7 @@ use frontdesk_core::gemini::live::Fault;
 use frontdesk_core::session::effect::{EndReason, Measure, Record};
 use frontdesk_core::session::transcript::{Said, Who};
 use frontdesk_core::twilio::leg::LegFault;
+use frontdesk_core::twilio::message::MessageError;
 use frontdesk_core::twilio::sid::CallSid;
 use log::{debug, info, warn};
 use serde_json::json;
@@ -78,6 +79,7 @@ impl Journal {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.calls.over(&self.call);
         let (call_sid, live_id) = (self.call.as_str(), self.live_id.as_str());
         if matches!(reason, EndReason::Failed(_)) {
             warn!(call_sid, live_id; "call left to the fallback: {reason}");
@@ -123,7 +125,15 @@ impl Journal {
     /// The media stream does not keep to its protocol.
     pub fn leg_fault(&self, fault: &LegFault) {
         self.metrics.leg_fault(fault.close_code());
-        warn!(call_sid = self.call.as_str(), live_id = self.live_id.as_str(); "media stream closed: {fault}");
+        let (call_sid, live_id) = (self.call.as_str(), self.live_id.as_str());
+        match fault {
+            // The parser's own words may quote audio or digits.
+            LegFault::Message(MessageError::Malformed(error)) => {
+                let (line, column) = (error.line(), error.column());
+                warn!(call_sid, live_id; "media stream closed: a message is not of its protocol (line {line} column {column})");
+            }
+            fault => warn!(call_sid, live_id; "media stream closed: {fault}"),
+        }
     }
 
     /// The media stream's socket failed.
@@ -136,6 +146,17 @@ impl Journal {
     pub fn refused_stream(&self) {
         self.metrics.upgrade_refused("second-stream");
         warn!(call_sid = self.call.as_str(); "a second media stream was turned away");
+    }
+
+    /// Twilio could not be made to hang up.
+    pub fn hang_up_given_up(&self, tried_for: Duration) {
+        let (call_sid, live_id) = (self.call.as_str(), self.live_id.as_str());
+        warn!(call_sid, live_id; "the line could not be hung up within {tried_for:?}; the caller is left to the fallback");
+    }
+
+    /// The line is given back.
+    pub fn leaving(&self) {
+        self.calls.leaving(&self.call);
     }
 
     /// The call's task has ended, in whatever way.

@@ -10,6 +10,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// How long Twilio has to connect the stream.
 pub const LIFETIME: Duration = Duration::from_secs(30);
+/// Tokens of one call at a time: beyond that a webhook is not being retried but replayed, and the oldest falls.
+const MOST_OF_A_CALL: usize = 8;
 /// Tokens at a time; Twilio retries a webhook a few times at most.
 const MOST: usize = 10_000;
 
@@ -24,6 +26,7 @@ impl Tokens {
     /// more tokens are under way than there can be calls.
     pub fn mint(&mut self, now: Instant, call: CallSid) -> Option<String> {
         self.minted.retain(|_, (_, until)| now < *until);
+        self.make_room(call);
         if self.minted.len() >= MOST {
             return None;
         }
@@ -32,6 +35,17 @@ impl Tokens {
         let token = format!("{:032x}", u128::from_be_bytes(bits));
         self.minted.insert(token.clone(), (call, now + LIFETIME));
         Some(token)
+    }
+
+    fn make_room(&mut self, call: CallSid) {
+        let of_call = || self.minted.iter().filter(|(_, (minted_for, _))| *minted_for == call);
+        if of_call().count() < MOST_OF_A_CALL {
+            return;
+        }
+        let oldest = of_call().min_by_key(|(_, (_, until))| *until).map(|(token, _)| token.clone());
+        if let Some(oldest) = oldest {
+            self.minted.remove(&oldest);
+        }
     }
 
     /// Uses `token` up. `None` if it is unknown, used or expired.
@@ -64,11 +78,22 @@ mod tests {
     #[test]
     fn expired_tokens_are_swept_and_a_flood_is_refused() {
         let (mut tokens, now) = (Tokens::default(), Instant::now());
-        for _ in 0..MOST {
-            assert!(tokens.mint(now, call()).is_some());
+        for number in 0..MOST {
+            assert!(tokens.mint(now, CallSid::parse(&format!("CA{number:032x}")).unwrap()).is_some());
         }
         assert_eq!(tokens.mint(now, call()), None);
         assert!(tokens.mint(now + LIFETIME, call()).is_some());
         assert_eq!(tokens.minted.len(), 1);
+    }
+
+    #[test]
+    fn a_replayed_webhook_takes_no_tokens_from_other_calls() {
+        let (mut tokens, now) = (Tokens::default(), Instant::now());
+        let first = tokens.mint(now, call()).unwrap();
+        for later in 1..100 {
+            assert!(tokens.mint(now + Duration::from_millis(later), call()).is_some());
+        }
+        assert_eq!(tokens.minted.len(), MOST_OF_A_CALL);
+        assert_eq!(tokens.redeem(now, &first), None, "the oldest fell");
     }
 }
