@@ -20,11 +20,10 @@ use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::socket::Socket;
+use super::socket::{self, Socket};
 use crate::live::{Connector, LiveSocket};
 use crate::net::Stream;
 use crate::phone::calls::View;
@@ -185,21 +184,32 @@ impl Task {
         let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return false };
         let now = Instant::now();
         match command {
-            Command::Attach { socket, token } => self.attach(now, *socket, token),
+            Command::Attach { socket, token } => self.attach(cx, now, Socket::new(*socket), token),
+            // Twilio says that the call is over: what we were asking for has come about.
+            Command::Stop(EndReason::CallerLeft) if matches!(self.phase, Phase::HangingUp(..)) => self.leave(now),
             Command::Stop(reason) => self.conversation.stop(now, reason),
         }
         true
     }
 
-    fn attach(&mut self, now: Instant, socket: WebSocketStream<Stream>, token: String) {
-        if self.line.is_some() || !matches!(self.phase, Phase::Talking) {
-            // Dropping it closes it: a second stream of a call has no business here.
-            return self.journal.refused_stream();
+    fn attach(&mut self, cx: &mut Context<'_>, now: Instant, mut socket: Socket, token: String) {
+        if self.line.is_some() || matches!(self.phase, Phase::Leaving(_)) {
+            self.journal.refused_stream();
+            // A second stream of a call has no business here; a peer that does not even take a close is dropped.
+            if socket.close(1008, "not expected").and_then(|()| socket.flush(cx)).is_ok() {
+                socket.part(cx);
+            }
+            return;
+        }
+        if matches!(self.phase, Phase::HangingUp(..)) {
+            // It holds the caller's line until Twilio has hung up: without it the fallback would ring.
+            self.line = Some(socket);
+            return;
         }
         let expected =
             Expected { account_sid: self.account_sid.clone(), call_sid: self.sid.as_str().to_owned(), token };
         self.attached = true;
-        self.line = Some(Socket::new(socket));
+        self.line = Some(socket);
         self.conversation.attach(CallLeg::new(now, expected, self.lead));
     }
 
@@ -214,7 +224,8 @@ impl Task {
                 Some(Ok(Message::Binary(bytes))) => {
                     self.on_line_fault(now, &LegFault::Binary(bytes.len()));
                 }
-                Some(Ok(Message::Close(_))) | None => self.on_line_closed(now),
+                Some(Ok(Message::Close(_))) => self.on_line_closed(cx, now),
+                None => self.on_line_gone(now),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => self.on_line_error(now, &error),
             }
@@ -226,6 +237,8 @@ impl Task {
         let Some(leg) = self.conversation.source_mut() else { return };
         match leg.handle(now, text) {
             Ok(()) => self.conversation.source_fed(now),
+            // Behind the end there is only `stop` to wait for.
+            Err(_) if self.conversation.is_over() => {}
             Err(fault) => self.on_line_fault(now, &fault),
         }
     }
@@ -236,30 +249,35 @@ impl Task {
         self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
     }
 
-    fn on_line_closed(&mut self, now: Instant) {
+    fn on_line_closed(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if let Some(line) = self.line.take() {
+            let ours = line.is_closing();
+            line.part(cx);
+            self.on_line_lost(now, ours);
+        }
+    }
+
+    fn on_line_gone(&mut self, now: Instant) {
         let ours = self.line.take().is_some_and(|line| line.is_closing());
+        self.on_line_lost(now, ours);
+    }
+
+    fn on_line_lost(&mut self, now: Instant, ours: bool) {
         if !ours && !self.conversation.is_over() {
             self.conversation.source_lost(now);
         }
     }
 
     fn on_line_error(&mut self, now: Instant, error: &WsError) {
-        match error {
-            WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
-                self.journal.line_error(1009, error);
-                self.close_line(1009, "too large");
-                self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
-            }
-            WsError::Utf8(_) | WsError::Protocol(_) => {
-                self.journal.line_error(1002, error);
-                self.line = None;
-                self.conversation.source_lost(now);
-            }
-            _ => {
-                self.journal.line_error(1006, error);
-                self.on_line_closed(now);
-            }
+        // After `stop` or our own close, Twilio may just drop the connection.
+        let expected = self.conversation.is_over() || self.line.as_ref().is_none_or(Socket::is_closing);
+        let code = socket::close_code(error);
+        if !expected {
+            self.journal.line_error(code.unwrap_or(1006), error);
         }
+        let Some(code) = code else { return self.on_line_gone(now) };
+        self.close_line(code, "protocol");
+        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
     }
 
     fn close_line(&mut self, code: u16, reason: &'static str) {
@@ -312,8 +330,11 @@ impl Task {
             let Link::Open(socket) = &mut self.link else { return true };
             let Poll::Ready(message) = socket.poll_message(cx) else { return false };
             let now = Instant::now();
+            let over = self.conversation.is_over();
             let live = self.conversation.live_mut();
             match message {
+                // Only its close is waited for.
+                Some(Ok(Message::Text(_) | Message::Binary(_))) if over => {}
                 Some(Ok(Message::Text(text))) => live.frame(now, text.as_bytes()),
                 Some(Ok(Message::Binary(bytes))) => live.frame(now, &bytes),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => live.alive(now),
@@ -321,9 +342,11 @@ impl Task {
                 Some(Ok(Message::Close(frame))) => {
                     let close = frame.map_or(Close { code: 1005, reason: String::new() }, |frame| Close {
                         code: frame.code.into(),
-                        reason: frame.reason.as_str().to_owned(),
+                        reason: self.connector.redact(frame.reason.as_str()),
                     });
-                    self.link = Link::None;
+                    if let Link::Open(socket) = std::mem::replace(&mut self.link, Link::None) {
+                        socket.part(cx);
+                    }
                     live.closed(now, &close);
                 }
                 None => {
@@ -350,9 +373,8 @@ impl Task {
         if now >= self.looked + LOOK_EVERY {
             self.look(now);
         }
-        let fault = self.conversation.source_mut().and_then(|leg| leg.poll(now).err());
-        if let Some(fault) = fault
-            && matches!(self.phase, Phase::Talking)
+        if let Some(leg) = self.talking_leg()
+            && let Err(fault) = leg.poll(now)
         {
             self.on_line_fault(now, &fault);
         }
@@ -366,6 +388,11 @@ impl Task {
             self.journal.queues(leg.waiting(), uplink, leg.playout().backlog(), lost - self.lost);
             self.lost = lost;
         }
+    }
+
+    /// The leg as long as there is something to say: behind the end of the conversation its deadlines mean nothing.
+    fn talking_leg(&mut self) -> Option<&mut CallLeg> {
+        if matches!(self.phase, Phase::Talking) { self.conversation.source_mut() } else { None }
     }
 
     /// Carries out what the conversation and the live session ask for.
@@ -404,7 +431,10 @@ impl Task {
 
     fn leave(&mut self, now: Instant) {
         self.close_line(1000, "");
+        self.journal.leaving();
         self.phase = Phase::Leaving(now);
+        // The close is still to be written.
+        self.fresh = true;
     }
 
     fn perform_live(&mut self, now: Instant) {
@@ -428,9 +458,7 @@ impl Task {
                 (Action::Send(_) | Action::Ping, _) => Ok(()),
             };
             if let Err(error) = outcome {
-                self.link = Link::None;
-                self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
-                self.conversation.live_fed(now);
+                self.on_link_broken(now, &error);
             }
         }
     }
@@ -452,6 +480,7 @@ impl Task {
             && let Err(error) = line.flush(cx)
         {
             self.on_line_error(now, &error);
+            self.fresh = true;
         }
         if let Some(began) = self.cleared.take() {
             self.journal.clear_written(began.elapsed());
@@ -459,10 +488,16 @@ impl Task {
         if let Link::Open(socket) = &mut self.link
             && let Err(error) = socket.flush(cx)
         {
-            self.link = Link::None;
-            self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
-            self.conversation.live_fed(now);
+            self.on_link_broken(now, &error);
         }
+    }
+
+    fn on_link_broken(&mut self, now: Instant, error: &WsError) {
+        self.link = Link::None;
+        self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
+        self.conversation.live_fed(now);
+        // What follows from it is still to be carried out.
+        self.fresh = true;
     }
 
     /// Whether the task is done.
@@ -470,9 +505,14 @@ impl Task {
         match &mut self.phase {
             Phase::Talking => false,
             Phase::HangingUp(asking, since) => {
-                let answered = asking.as_mut().poll(cx);
-                let since = *since;
-                if self.line.is_none() || answered.is_ready() || now >= since + HANG_UP_WITHIN {
+                let held = asking.as_mut().poll(cx).is_ready();
+                let given_up = now >= *since + HANG_UP_WITHIN;
+                // A stream that only breaks off says nothing about the call: Twilio would go on to the fallback.
+                let stopped = self.conversation.source().is_some_and(CallLeg::is_over);
+                if given_up && !held {
+                    self.journal.hang_up_given_up(HANG_UP_WITHIN);
+                }
+                if held || stopped || given_up {
                     self.leave(now);
                     return self.poll_phase(cx, now);
                 }
@@ -492,7 +532,7 @@ impl Task {
             Phase::HangingUp(_, since) => Some(*since + HANG_UP_WITHIN),
             Phase::Leaving(since) => Some(*since + CLOSE_WITHIN),
         };
-        let leg = self.conversation.source().and_then(|leg| leg.deadline(now));
+        let leg = self.talking_leg().and_then(|leg| leg.deadline(now));
         let Some(deadline) = [self.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {
             return false;
         };

@@ -218,6 +218,11 @@ impl CallLeg {
         matches!(self.state, State::Started { .. })
     }
 
+    /// Whether Twilio has said that the stream is over, or the leg was told so: the call has ended or moved on.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
     /// Messages that wait to be taken.
     pub fn waiting(&self) -> usize {
         self.outbox.len()
