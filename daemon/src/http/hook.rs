@@ -12,9 +12,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::twilio::sid::{AccountSid, CallSid};
 use frontdesk_core::twilio::twiml::{self, StreamTarget};
 use frontdesk_core::twilio::webhook::{
-    Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest,
+    Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest, WebhookError,
 };
 use log::{info, warn};
 use serde_json::json;
@@ -39,6 +40,11 @@ const MAX_BODY: usize = 64 << 10;
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// The store is asked for an ended call that long; a disk that hangs must not keep a caller waiting.
 const STORE_WITHIN: Duration = Duration::from_millis(25);
+
+/// The end of a call that was sent to the fallback at once.
+const NOT_TAKEN: &str = "not taken";
+/// Twilio's words for calls that are over.
+const FINAL: [&str; 5] = ["completed", "busy", "no-answer", "failed", "canceled"];
 
 type Line = State<Arc<PhoneLine>>;
 
@@ -65,9 +71,16 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         }
     };
     let call = voice.call_sid;
-    if has_ended(line, &voice).await {
-        info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
-        return ("ended", xml(twiml::hang_up()));
+    match on_record(line, call).await {
+        OnRecord::Ended => {
+            info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
+            return ("ended", xml(twiml::hang_up()));
+        }
+        OnRecord::LeftToFallback => {
+            info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
+            return ("again", fall_back(line));
+        }
+        OnRecord::Nothing => {}
     }
     let live_id = PhoneLine::live_id();
     match line.calls.admit(now, call, &voice.from, &live_id) {
@@ -87,17 +100,38 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
             announce(line, now, &voice);
             warn!(call_sid = call.as_str(); "call from {} sent to the fallback: {}", voice.from, refusal.as_str());
             let at = line.clock.civil(now);
-            let reason = Cow::Owned(format!("not taken: {}", refusal.as_str()));
+            let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
             line.store.record(store::Record::CallEnded { call, at, reason });
             (refusal.as_str(), fall_back(line))
         }
     }
 }
 
-/// Whether the call was over before this daemon was started. Running calls are never looked up.
-async fn has_ended(line: &PhoneLine, voice: &VoiceRequest) -> bool {
-    let known = tokio::time::timeout(STORE_WITHIN, line.store.call(voice.call_sid)).await;
-    matches!(known, Ok(Ok(Some(known))) if known.call.ended_at.is_some())
+/// What is known of a call that asks what to do.
+enum OnRecord {
+    /// Nothing, or it is running.
+    Nothing,
+    /// We did not take it, or a power loss cut it: its caller may well be waiting for this very answer.
+    LeftToFallback,
+    /// It is over: this is a replay.
+    Ended,
+}
+
+/// Looks the call up, unless it is running. A store that does not answer at once knows nothing.
+async fn on_record(line: &PhoneLine, call: CallSid) -> OnRecord {
+    if line.calls.is_running(&call) {
+        return OnRecord::Nothing;
+    }
+    let Ok(Ok(Some(known))) = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await else {
+        return OnRecord::Nothing;
+    };
+    if known.call.ended_at.is_none() {
+        return OnRecord::Nothing;
+    }
+    let reason = known.call.end_reason.unwrap_or_default();
+    let left = reason.starts_with(NOT_TAKEN) || reason == store::POWER_LOSS;
+    let over = known.call.twilio_status.is_some_and(|status| FINAL.contains(&status.as_str()));
+    if left && !over { OnRecord::LeftToFallback } else { OnRecord::Ended }
 }
 
 fn announce(line: &PhoneLine, now: Instant, voice: &VoiceRequest) {
@@ -134,23 +168,26 @@ fn fall_back(line: &PhoneLine) -> Response {
 /// `POST /twilio/status`: closes the record of every call, whatever became of it.
 pub async fn status(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
-    let outcome = match signed_body(&line, request).await {
-        Err(status) => Err(status),
-        Ok(body) => body
-            .form()
-            .and_then(|form| StatusRequest::parse(&form).map_err(|error| error.to_string()))
-            .map(|status| on_status(&line, began, &status))
-            .map_err(|_| StatusCode::BAD_REQUEST),
+    // The same parameters announce a call whose webhook never reached us: a missed call is on record too.
+    let read = |form: &Form<'_>| {
+        StatusRequest::parse(form).map(|status| (status.account_sid, (status, VoiceRequest::parse(form).ok())))
     };
+    let outcome = notification(&line, request, read).await;
     line.metrics.webhook("status", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
-    outcome.err().unwrap_or(StatusCode::NO_CONTENT).into_response()
+    match outcome {
+        Err(status) => status.into_response(),
+        Ok((status, call)) => {
+            on_status(&line, began, &status, call.as_ref());
+            StatusCode::NO_CONTENT.into_response()
+        }
+    }
 }
 
-fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
-    if status.account_sid != line.phone.account_sid {
-        return;
-    }
+fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest, voice: Option<&VoiceRequest>) {
     let call = status.call_sid;
+    if let Some(voice) = voice.filter(|_| !line.calls.is_running(&call)) {
+        announce(line, now, voice);
+    }
     info!(call_sid = call.as_str(); "Twilio says: {}", status.status.as_str());
     line.store.record(store::Record::TwilioStatus {
         call,
@@ -167,16 +204,16 @@ fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
 /// `POST /twilio/stream`: the only place where Twilio explains a stream that it could not connect.
 pub async fn stream(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
-    let outcome = match signed_body(&line, request).await {
-        Err(status) => Err(status),
-        Ok(body) => body
-            .form()
-            .and_then(|form| StreamRequest::parse(&form).map_err(|error| error.to_string()))
-            .map(|stream| on_stream(&line, began, &stream))
-            .map_err(|_| StatusCode::BAD_REQUEST),
-    };
+    let read = |form: &Form<'_>| StreamRequest::parse(form).map(|stream| (stream.account_sid, stream));
+    let outcome = notification(&line, request, read).await;
     line.metrics.webhook("stream", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
-    outcome.err().unwrap_or(StatusCode::NO_CONTENT).into_response()
+    match outcome {
+        Err(status) => status.into_response(),
+        Ok(stream) => {
+            on_stream(&line, began, &stream);
+            StatusCode::NO_CONTENT.into_response()
+        }
+    }
 }
 
 fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
@@ -192,15 +229,10 @@ fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
 /// `POST /twilio/voicemail`: a message was left, then its file is ready.
 pub async fn voicemail(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
-    let parsed = match signed_body(&line, request).await {
-        Err(status) => Err(status),
-        Ok(body) => body
-            .form()
-            .and_then(|form| RecordingRequest::parse(&form).map_err(|error| error.to_string()))
-            .map_err(|_| StatusCode::BAD_REQUEST),
-    };
-    line.metrics.webhook("voicemail", if parsed.is_ok() { "taken" } else { "refused" }, began.elapsed());
-    match parsed {
+    let read = |form: &Form<'_>| RecordingRequest::parse(form).map(|recording| (recording.account_sid, recording));
+    let outcome = notification(&line, request, read).await;
+    line.metrics.webhook("voicemail", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    match outcome {
         Err(status) => status.into_response(),
         Ok(recording) => {
             on_recording(&line, began, &recording);
@@ -233,6 +265,18 @@ impl Signed {
     fn form(&self) -> Result<Form<'_>, String> {
         Form::parse(&self.0).map_err(|error| error.to_string())
     }
+}
+
+/// Reads a signed notification of our account.
+async fn notification<T>(
+    line: &PhoneLine,
+    request: Request,
+    read: impl FnOnce(&Form<'_>) -> Result<(AccountSid, T), WebhookError>,
+) -> Result<T, StatusCode> {
+    let body = signed_body(line, request).await?;
+    let form = body.form().map_err(|_| StatusCode::BAD_REQUEST)?;
+    let (account, told) = read(&form).map_err(|_| StatusCode::BAD_REQUEST)?;
+    if account == line.phone.account_sid { Ok(told) } else { Err(StatusCode::FORBIDDEN) }
 }
 
 /// Reads the body and checks the signature over it and the address that Twilio was given, never over one that the

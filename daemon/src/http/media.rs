@@ -1,8 +1,10 @@
-//! The upgrade of a media stream: token first, then the signature, and only then a WebSocket.
+//! The upgrade of a media stream: the signature first, so that a forged request uses no token up; then the token, and
+//! only then a WebSocket.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -28,7 +30,13 @@ const WRITE_BUFFER: usize = 8 << 10;
 const MAX_WRITE_BUFFER: usize = 64 << 10;
 
 /// `GET /twilio/media/{token}`
-pub async fn upgrade(State(line): State<Arc<PhoneLine>>, Path(token): Path<String>, mut request: Request) -> Response {
+pub async fn upgrade(
+    State(line): State<Arc<PhoneLine>>,
+    token: Result<Path<String>, PathRejection>,
+    mut request: Request,
+) -> Response {
+    // The framework would answer a path that is no text with a sentence.
+    let Ok(Path(token)) = token else { return refuse(&line, "token", StatusCode::NOT_FOUND) };
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let accepted = admit(&line, &token, &request);
     let (call, key, on_upgrade) = match (accepted, on_upgrade) {

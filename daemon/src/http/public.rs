@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{get, post};
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
@@ -126,6 +128,8 @@ impl PhoneLine {
 }
 
 /// The routes. Everything else is a 404 without a body.
+///
+/// Whoever is refused loses the connection too: only a peer whose requests are signed keeps one of the few there are.
 pub fn router(line: Arc<PhoneLine>) -> Router {
     Router::new()
         .route(hook::VOICE, post(hook::voice))
@@ -133,7 +137,16 @@ pub fn router(line: Arc<PhoneLine>) -> Router {
         .route(hook::STREAM, post(hook::stream))
         .route(hook::VOICEMAIL, post(hook::voicemail))
         .route("/twilio/media/{token}", get(media::upgrade))
-        .route("/healthz", get(|| async { "ok" }))
+        .route("/healthz", get(|| async { ([(header::CONNECTION, "close")], "ok") }))
         .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(map_response(let_go))
         .with_state(line)
+}
+
+async fn let_go(mut response: Response) -> Response {
+    let kept = response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if !kept {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }

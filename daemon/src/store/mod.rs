@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use crate::config::StoreConfig;
 
 pub use error::StoreError;
+pub use open::POWER_LOSS;
 pub use query::{CallFilter, CallSummary, CallWithTurns, MAX_LISTED, Totals};
 pub use record::{Event, Record, Tokens, Turn, Who};
 

@@ -15,7 +15,7 @@ const APPLICATION_ID: i64 = 0x4644_736b;
 /// The steps from an empty file to the newest version; a file's version is the number of steps it has taken.
 pub(super) const STEPS: &[&str] = &[include_str!("schema.sql")];
 /// What is written as the reason when the daemon was not there to see a call's end.
-pub(super) const POWER_LOSS: &str = "power-loss";
+pub const POWER_LOSS: &str = "power-loss";
 /// Calls that are erased in one transaction: keeps the write-ahead log small.
 const ERASE_AT_ONCE: usize = 200;
 

@@ -5,7 +5,9 @@
 mod call;
 mod connect;
 mod fakes;
+mod hook;
 mod log;
+mod media;
 mod rest;
 mod token;
 mod twilio;

@@ -1,0 +1,264 @@
+//! Twilio's webhooks.
+
+use std::time::Duration;
+
+use frontdesk_core::gemini::live::Fault;
+use frontdeskd::store::Record;
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::log;
+use super::twilio::{CALL, Form, OTHER, encode, exchange, form, moved, post_text, read_answer, sign, voice};
+use super::world::{ACCOUNT, FALLBACK, PUBLIC_URL, SECONDARY, TOKEN, World, until};
+
+const VOICE: &str = "/twilio/voice";
+
+/// Every path that takes a form.
+const PATHS: [&str; 4] = [VOICE, "/twilio/status", "/twilio/stream", "/twilio/voicemail"];
+
+#[tokio::test]
+async fn an_unsigned_or_forged_request_learns_nothing_and_leaves_only_a_count() {
+    let world = World::start().await;
+    let mut asked = voice(CALL);
+    asked.push(("CallerName", "Mallory-of-the-forgeries".to_owned()));
+    let url = format!("{PUBLIC_URL}{VOICE}");
+    let elsewhere = "https://box.example.net/twilio/voice";
+    let altered = sign(TOKEN, &url, &voice(OTHER));
+    let for_another_host = sign(TOKEN, elsewhere, &asked);
+    for path in PATHS {
+        for signature in ["", "AAAA", altered.as_str(), for_another_host.as_str()] {
+            let answer = world.post_signed(path, &asked, signature).await;
+            assert_eq!((answer.status, answer.body.as_str()), (403, ""), "{path} {signature:?}");
+        }
+        let unsigned = exchange(world.public, &post_text(path, "", &encode(&asked))).await;
+        assert_eq!((unsigned.status, unsigned.body.as_str()), (403, ""));
+    }
+    assert_eq!(log::lines_with("Mallory"), [""; 0]);
+    assert_eq!(world.line.calls.active(), 0);
+    assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="refused"} 5"#));
+}
+
+#[tokio::test]
+async fn a_signed_call_is_answered_with_a_stream_and_the_fallback_behind_it() {
+    let world = World::start().await;
+    let answer = world.post(VOICE, &voice(CALL)).await;
+    assert!(answer.head.to_lowercase().contains("content-type: text/xml"), "{}", answer.head);
+    assert_eq!(answer.token().len(), 32);
+    let (_, behind) = answer.body.split_once("</Connect>").unwrap();
+    assert!(behind.contains(FALLBACK), "{behind}");
+    assert_eq!(world.line.calls.active(), 1);
+    assert_eq!(log::lines_with("+15550100200"), [""; 0], "numbers are masked");
+}
+
+#[tokio::test]
+async fn the_secondary_token_signs_too() {
+    let world = World::start().await;
+    let asked = voice(CALL);
+    let signature = sign(SECONDARY, &format!("{PUBLIC_URL}{VOICE}"), &asked);
+    assert_eq!(world.post_signed(VOICE, &asked, &signature).await.token().len(), 32);
+}
+
+#[tokio::test]
+async fn a_foreign_account_is_refused_everywhere() {
+    let world = World::start().await;
+    let foreign = |mut asked: Form| {
+        asked[0].1 = "AC00000000000000000000000000000009".to_owned();
+        asked
+    };
+    let stream =
+        form(&[("AccountSid", ACCOUNT), ("CallSid", CALL), ("StreamSid", "MZ00000000000000000000000000000001")]);
+    let mut stream = foreign(stream);
+    stream.push(("StreamEvent", "stream-stopped".to_owned()));
+    let recording = "RE00000000000000000000000000000001".to_owned();
+    let mut voicemail = foreign(voice(CALL));
+    voicemail.push(("RecordingSid", recording));
+    for (path, asked) in PATHS.into_iter().zip([foreign(voice(CALL)), foreign(voice(CALL)), stream, voicemail]) {
+        assert_eq!(world.post(path, &asked).await.status, 403, "{path}");
+    }
+    assert_eq!(world.line.calls.active(), 0);
+}
+
+#[tokio::test]
+async fn a_repeated_webhook_is_the_same_call_with_a_fresh_stream() {
+    let world = World::start().await;
+    let first = world.post(VOICE, &voice(CALL)).await.token();
+    let again = world.post(VOICE, &voice(CALL)).await.token();
+    assert_ne!(first, again);
+    assert_eq!(world.line.calls.active(), 1);
+}
+
+#[tokio::test]
+async fn a_replayed_webhook_of_a_call_that_has_ended_starts_nothing() {
+    let world = World::start().await;
+    world.post(VOICE, &voice(CALL)).await.token();
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    world.idle().await;
+    let replayed = world.post(VOICE, &voice(CALL)).await;
+    assert!(replayed.body.contains("<Hangup/>"), "{}", replayed.body);
+
+    // The same with nothing but the store to remember it.
+    let at = Timestamp::from_second(1_790_000_000).unwrap();
+    announce(&world, OTHER, at);
+    let call = OTHER.parse().unwrap();
+    world.line.store.record(Record::CallEnded { call, at, reason: "agent-ended".into() });
+    let replayed = world.post(VOICE, &voice(OTHER)).await;
+    assert!(replayed.body.contains("<Hangup/>"), "{}", replayed.body);
+    assert_eq!(world.line.calls.active(), 0);
+}
+
+/// The caller is still there: only Twilio may say that the call is over.
+#[tokio::test]
+async fn a_call_that_was_cut_by_a_power_loss_before_its_answer_reaches_the_fallback() {
+    let world = World::start().await;
+    let at = Timestamp::from_second(1_790_000_000).unwrap();
+    announce(&world, CALL, at);
+    let call = CALL.parse().unwrap();
+    world.line.store.record(Record::CallEnded { call, at, reason: "power-loss".into() });
+    assert_falls_back(&world, CALL).await;
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
+}
+
+#[tokio::test]
+async fn a_call_too_many_reaches_the_fallback_and_so_does_its_repeated_webhook() {
+    let world = World::start().await;
+    world.post(VOICE, &voice(CALL)).await.token();
+    assert_falls_back(&world, OTHER).await;
+    assert_falls_back(&world, OTHER).await;
+    assert_eq!(world.line.calls.active(), 1);
+    let record = world.line.store.call(OTHER.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(record.call.end_reason.as_deref(), Some("not taken: full"));
+}
+
+#[tokio::test]
+async fn while_draining_or_with_the_model_down_callers_reach_the_fallback() {
+    let world = World::start().await;
+    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    assert_falls_back(&world, CALL).await;
+    world.line.calls.health().up(std::time::Instant::now());
+    world.line.calls.drain();
+    assert_falls_back(&world, OTHER).await;
+    assert_eq!(world.line.calls.active(), 0);
+}
+
+#[tokio::test]
+async fn a_missed_call_is_on_record_once_twilio_reports_its_end() {
+    let world = World::start().await;
+    assert_eq!(world.post("/twilio/status", &moved(CALL, "completed")).await.status, 204);
+    let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(record.call.twilio_status.as_deref(), Some("completed"));
+    assert!(record.call.ended_at.is_some());
+    assert_eq!(world.line.store.failed_records(), 0, "and is no fault of the store");
+}
+
+#[tokio::test]
+async fn the_final_status_ends_a_call_and_an_earlier_one_does_not() {
+    let world = World::start().await;
+    world.post(VOICE, &voice(CALL)).await.token();
+    world.post("/twilio/status", &moved(CALL, "in-progress")).await;
+    assert_eq!(world.line.calls.active(), 1);
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    world.idle().await;
+    assert_eq!(world.twilio.requests(), [""; 0], "nothing is left to hang up");
+}
+
+#[tokio::test]
+async fn signed_nonsense_is_a_bad_request() {
+    let world = World::start().await;
+    let without = |name: &str| voice(CALL).into_iter().filter(|(known, _)| *known != name).collect::<Form>();
+    for asked in [without("CallSid"), without("From"), moved("CAx", "ringing"), moved(CALL, "singing")] {
+        let answer = world.post(VOICE, &asked).await;
+        assert_eq!((answer.status, answer.body.as_str()), (400, ""), "{asked:?}");
+    }
+    for path in &PATHS[1..] {
+        assert_eq!(world.post(path, &without("CallSid")).await.status, 400, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_read_to_its_end() {
+    let world = World::start().await;
+    let head = post_text(VOICE, "X-Twilio-Signature: AAAA\r\n", "").replace("Length: 0", "Length: 10000000");
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The peer stops reading somewhere behind 64 KiB.
+    let _ = stream.write_all(&vec![b'a'; 200_000]).await;
+    assert_eq!(read_answer(&mut stream).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let world = World::start().await;
+    let head =
+        post_text(VOICE, "X-Twilio-Signature: AAAA\r\nExpect: 100-continue\r\n", "").replace("Length: 0", "Length: 9");
+    let mut stream = TcpStream::connect(world.public).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The daemon asks for the body: it waits from now on.
+    let mut goes_on = [0; 25];
+    stream.read_exact(&mut goes_on).await.unwrap();
+    assert!(goes_on.starts_with(b"HTTP/1.1 100"));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(5_001)).await;
+    assert_eq!(read_answer(&mut stream).await.status, 408);
+}
+
+#[tokio::test]
+async fn the_public_listener_serves_nothing_else() {
+    let world = World::start().await;
+    let mut refused = Vec::new();
+    for path in PATHS {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {
+            refused.push((405, method, path));
+        }
+    }
+    refused.extend([
+        (404, "GET", "/"),
+        (404, "GET", "/metrics"),
+        (404, "GET", "/v1/calls"),
+        (404, "POST", "/twilio/voice/"),
+        (404, "POST", "//twilio/voice"),
+        (404, "GET", "/twilio/media"),
+        (404, "GET", "/twilio/media/%ff"),
+        (405, "POST", "/twilio/media/abc"),
+        (400, "HEAD", "/twilio/media/abc"),
+        (400, "GET", "/twilio/media/abc"),
+    ]);
+    for (status, method, path) in refused {
+        let answer = exchange(world.public, &format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{method} {path}");
+        assert!(!answer.head.to_lowercase().contains("server:"), "{}", answer.head);
+    }
+    let well = exchange(world.public, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!((well.status, well.body.as_str()), (200, "ok"));
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_keeps_no_caller_waiting() {
+    let world = World::start().await;
+    world.line.store.close().await;
+    let asked = std::time::Instant::now();
+    assert_eq!(world.post(VOICE, &voice(CALL)).await.token().len(), 32);
+    // Generous for a busy machine: without a limit the answer would not come at all.
+    assert!(asked.elapsed() < Duration::from_secs(2));
+    until(|| world.line.calls.active() == 1).await;
+}
+
+async fn assert_falls_back(world: &World, call: &str) {
+    let answer = world.post(VOICE, &voice(call)).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains(FALLBACK) && !answer.body.contains("<Connect>"), "{}", answer.body);
+}
+
+fn announce(world: &World, call: &str, at: Timestamp) {
+    use frontdesk_core::twilio::number::CallerId;
+    use frontdesk_core::twilio::webhook::Direction;
+    assert!(world.line.store.record(Record::CallStarted {
+        call: call.parse().unwrap(),
+        account: ACCOUNT.parse().unwrap(),
+        direction: Direction::Inbound,
+        caller: CallerId::parse("+15550100200"),
+        callee: None,
+        at,
+    }));
+}
