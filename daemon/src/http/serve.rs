@@ -28,6 +28,9 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// A request's head and the buffer behind it.
 const BUFFER: usize = 16 << 10;
+/// When the listener is stopped, a request that is being answered gets that long. Three listeners stop one after the
+/// other, and all have three seconds.
+const FINISH_WITHIN: Duration = Duration::from_millis(800);
 /// After a failed accept (no file descriptors), not at once again.
 const BREATHE: Duration = Duration::from_millis(100);
 
@@ -50,8 +53,9 @@ pub struct Peer {
 
 /// Serves `router` until `stop`, at most `most` connections at a time; further ones wait to be accepted.
 ///
-/// Upgraded connections leave with whoever upgraded them and no longer count. When it is stopped, requests that are
-/// being answered are finished by their own limits or dropped with the task.
+/// A connection that asks nothing is closed after ten seconds, between two requests as well. Upgraded connections leave
+/// with whoever upgraded them and no longer count. When it is stopped, nothing more is accepted, requests that are being
+/// answered are finished within 0.8 s, and idle connections end at once.
 pub async fn serve(acceptor: Acceptor, router: Router, most: usize, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
@@ -63,21 +67,31 @@ pub async fn serve(acceptor: Acceptor, router: Router, most: usize, stop: Cancel
         };
         match accepted {
             Ok((pending, peer, permit)) => {
-                let router = router.clone();
+                let (router, stop) = (router.clone(), stop.clone());
                 connections.spawn(async move {
                     let _permit = permit;
-                    match pending.handshake().await {
-                        Ok(stream) => answer(stream, router, peer).await,
-                        Err(error) => debug!("a TLS handshake failed: {error}"),
+                    match stop.run_until_cancelled(pending.handshake()).await {
+                        Some(Ok(stream)) => answer(stream, router, peer, stop).await,
+                        Some(Err(error)) => debug!("a TLS handshake failed: {error}"),
+                        None => {}
                     }
                 });
             }
+            Err(error) if is_the_peers(&error) => debug!("a connection broke off before it was accepted: {error}"),
             Err(error) => {
                 warn!("a connection could not be accepted: {error}");
                 tokio::time::sleep(BREATHE).await;
             }
         }
     }
+    drop(acceptor);
+    while connections.join_next().await.is_some() {}
+}
+
+/// An accept that failed through its own peer's fault: the next one has nothing to do with it.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, NotConnected};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected)
 }
 
 /// A connection whose TLS handshake is still to come.
@@ -122,19 +136,28 @@ async fn accept(
     }
 }
 
-async fn answer(stream: Stream, router: Router, peer: Peer) {
+async fn answer(stream: Stream, router: Router, peer: Peer, stop: CancellationToken) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
         async move { router.call(Request::from(request.map(axum::body::Body::new))).await }
     });
-    let served = http1::Builder::new()
+    let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    let mut serving = std::pin::pin!(serving);
+    let served = if let Some(served) = stop.run_until_cancelled(serving.as_mut()).await {
+        served
+    } else {
+        serving.as_mut().graceful_shutdown();
+        let Ok(served) = tokio::time::timeout(FINISH_WITHIN, serving).await else {
+            return debug!("a connection was dropped: its request was not answered in time");
+        };
+        served
+    };
     if let Err(error) = served {
         debug!("a connection ended: {error}");
     }

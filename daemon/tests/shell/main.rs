@@ -4,6 +4,7 @@
 
 mod call;
 mod connect;
+mod connections;
 mod fakes;
 mod hook;
 mod log;
