@@ -102,7 +102,7 @@ pub fn client_tls(extra: Option<&std::path::Path>) -> Result<Arc<ClientConfig>, 
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = extra {
         for certificate in certificates(path)? {
-            roots.add(certificate)?;
+            roots.add(certificate).map_err(|error| bad_file(path, &error))?;
         }
     }
     if roots.is_empty() {
@@ -122,7 +122,13 @@ pub fn server_tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain, key)
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                bad_file(&files.key, &format!("it is not the key of the certificate in {}", files.cert.display()))
+            }
+            error => bad_file(&files.cert, &error),
+        })?;
     Ok(Arc::new(config))
 }
 

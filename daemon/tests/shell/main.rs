@@ -9,6 +9,7 @@ mod fakes;
 mod hook;
 mod log;
 mod media;
+mod net;
 mod rest;
 mod token;
 mod twilio;
