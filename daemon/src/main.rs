@@ -93,13 +93,16 @@ fn no_log(error: &logging::LoggingError) -> ExitCode {
 
 fn start(loaded: Loaded) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("net").build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let signals = Signals { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? };
         let app =
             App::start(loaded.config, notify::Notifier::from_environment(&|name| std::env::var(name).ok())).await?;
         app.run(signals).await?;
         Ok(())
-    })
+    });
+    // The store is closed by now; a name that is still being resolved is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 struct Signals {
