@@ -12,13 +12,14 @@ const LASTS: Duration = Duration::from_mins(25);
 /// What the caller asks, over and over.
 const LINES: [usize; 4] = [line::HOURS, line::DIRECTIONS, line::PARKING, line::PRESCRIPTION];
 
-/// What goes wrong, and when, while the caller speaks.
+/// What goes wrong, and when, while the caller speaks. Connections are also replaced by plan when they are eight minutes
+/// old: at eight and at eighteen.
 fn troubles() -> Vec<(Duration, Fault)> {
     let go_away = Fault::GoAway { time_left: Some(Duration::from_secs(10)), then: Ending::Deadline };
     vec![
-        (Duration::from_mins(5), go_away),
-        (Duration::from_mins(12), Fault::Drop),
-        (Duration::from_mins(19), Fault::Stall(Duration::from_secs(20))),
+        (Duration::from_mins(10), go_away),
+        (Duration::from_mins(19), Fault::Drop),
+        (Duration::from_mins(22), Fault::Stall(Duration::from_secs(20))),
     ]
 }
 
