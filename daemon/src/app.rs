@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_core::twilio::twiml::TwimlError;
+use frontdesk_core::twilio::twiml::{Fallback, TwimlError};
 use log::{info, warn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -92,26 +92,24 @@ pub struct App {
 impl App {
     /// Builds every part and opens the listeners. Blocks on the disk for the store.
     pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
+        let Prepared { http, connector, fallback, public_tls, admin_tls } = Prepared::of(&config)?;
         let clock = Clock::start();
         let store = Store::open(&config.store)?;
         let metrics = Metrics::with_store(store.clone());
         if store.recovered() > 0 {
             warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
         }
-        let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
-        let http = http_client(&tls)?;
-        let connector = Arc::new(Connector::new(&config.gemini, tls, http.clone())?);
         let mut supervisor = Supervisor::new(metrics.clone());
         let calls = Calls::new(config.phone.max_calls, metrics.clone());
         let line = Arc::new(PhoneLine {
             checker: PhoneLine::checker(&config.phone),
-            fallback: PhoneLine::fallback(&config.phone, &config.clinic)?,
+            fallback,
             rest: Arc::new(Rest::new(http, &config.phone, metrics.clone())),
             phone: config.phone.clone(),
             gemini: config.gemini.clone(),
             clinic: config.clinic.clone(),
             calls: Arc::clone(&calls),
-            connector,
+            connector: Arc::new(connector),
             store: store.clone(),
             metrics: metrics.clone(),
             clock,
@@ -122,8 +120,6 @@ impl App {
 
         let (public_listener, public) = listen("phone", config.phone.listen).await?;
         let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
-        let public_tls = server_tls(config.phone.tls.as_ref())?;
-        let admin_tls = server_tls(config.admin.tls.as_ref())?;
         let router = public::router(Arc::clone(&line));
         supervisor.start("public listener", move |stop| {
             serve(Acceptor::Tcp(public_listener, public_tls), router, PUBLIC_CONNECTIONS, stop)
@@ -195,6 +191,34 @@ impl App {
         }
         self.line.store.close().await;
         info!("stopped");
+    }
+}
+
+/// Tries out what the configuration names: certificates, keys and sentences. Starts nothing, asks nobody.
+pub fn check(config: &Config) -> Result<(), AppError> {
+    Prepared::of(config).map(drop)
+}
+
+/// What a configuration is good for, before anything is opened.
+struct Prepared {
+    http: reqwest::Client,
+    connector: Connector,
+    fallback: Fallback,
+    public_tls: Option<Arc<rustls::ServerConfig>>,
+    admin_tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Prepared {
+    fn of(config: &Config) -> Result<Self, AppError> {
+        let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
+        let http = http_client(&tls)?;
+        Ok(Self {
+            connector: Connector::new(&config.gemini, tls, http.clone())?,
+            http,
+            fallback: PhoneLine::fallback(&config.phone, &config.clinic)?,
+            public_tls: server_tls(config.phone.tls.as_ref())?,
+            admin_tls: server_tls(config.admin.tls.as_ref())?,
+        })
     }
 }
 

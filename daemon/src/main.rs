@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use frontdeskd::app::{App, StopSignal};
+use frontdeskd::app::{self, App, StopSignal};
 use frontdeskd::config::{self, ConfigErrors, Loaded};
 use frontdeskd::{logging, notify};
 use log::{error, info, warn};
@@ -51,6 +51,12 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what `check` is for")]
 fn check(loaded: Result<Loaded, ConfigErrors>) -> ExitCode {
+    let loaded = loaded.map_err(|errors| errors.to_string());
+    // What a file says is tried out too, and not only whether it is there.
+    let loaded = loaded.and_then(|loaded| match app::check(&loaded.config) {
+        Ok(()) => Ok(loaded),
+        Err(error) => Err(logging::chain(&error).to_string()),
+    });
     match loaded {
         Ok(loaded) => {
             for advice in &loaded.advice {
@@ -62,8 +68,8 @@ fn check(loaded: Result<Loaded, ConfigErrors>) -> ExitCode {
             println!("the configuration is complete");
             ExitCode::SUCCESS
         }
-        Err(errors) => {
-            eprintln!("{errors}");
+        Err(complaint) => {
+            eprintln!("{complaint}");
             ExitCode::from(EX_CONFIG)
         }
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 mod call;
+mod check;
 mod connect;
 mod connections;
 mod fakes;
