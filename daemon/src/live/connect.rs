@@ -23,8 +23,8 @@ pub type LiveSocket = WebSocketStream<Stream>;
 
 /// Frames of the service fit into 1 MiB (the SDKs' own limit); with room to spare.
 const MAX_MESSAGE: usize = 4 << 20;
-/// One read's worth: frames of some tens of kilobytes grow it as needed.
-const READ_BUFFER: usize = 16 << 10;
+/// The library clears that much before every read, also of nothing: larger messages are read in pieces.
+const READ_BUFFER: usize = 2 << 10;
 /// Messages of one turn of the loop leave in one write.
 const WRITE_BUFFER: usize = 16 << 10;
 /// A hundred messages of 20 ms may wait in the socket's own buffer before we hold audio back.
