@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// Bytes of one 20 ms frame of telephony.
 pub const FRAME: usize = 160;
 const RATE: SampleRate = SampleRate::TELEPHONY;
-/// Sent at once when that much is due: fewer, larger messages; the lead pays for it.
-const QUANTUM: usize = 2 * FRAME;
+/// Sent at once when that much is due: fewer, larger messages; the lead pays for it with two fifths of itself.
+const QUANTUM: usize = 4 * FRAME;
 /// A mark at least every that many samples while talking.
 const MARK_EVERY: u64 = 8 * 400;
 /// Lead while ducked: what a following flush may at most take back. No lead is shorter: it must hold more than one
@@ -230,7 +230,7 @@ impl Playout {
             return None;
         }
         let Some(until) = self.runs_until(now) else { return Some(now) };
-        let ahead = self.current_lead().saturating_sub(RATE.duration_of(QUANTUM));
+        let ahead = self.current_lead().saturating_sub(RATE.duration_of(self.quantum()));
         Some(until.checked_sub(ahead).unwrap_or(now).max(now))
     }
 
@@ -311,6 +311,12 @@ impl Playout {
         if self.ducked { DUCKED_LEAD } else { self.lead }
     }
 
+    /// What a message waits for: whole frames that leave most of the lead at the far end.
+    fn quantum(&self) -> usize {
+        let share = RATE.samples_in(self.current_lead()) * 2 / 5;
+        (share / FRAME * FRAME).clamp(FRAME, QUANTUM)
+    }
+
     /// Bytes that could go in whole frames.
     fn sendable(&self) -> usize {
         let whole = self.queue.len() / FRAME * FRAME;
@@ -323,7 +329,7 @@ impl Playout {
         let ahead = self.runs_until(now).map_or(0, |until| RATE.samples_in(until - now));
         // A message waits until a quantum is due; whoever comes late catches up in one message.
         let room = lead.saturating_sub(ahead) / FRAME * FRAME;
-        let quantum = QUANTUM.min(sendable).min(lead.max(FRAME));
+        let quantum = self.quantum().min(sendable);
         if sendable == 0 || room < quantum { 0 } else { room.min(sendable) }
     }
 

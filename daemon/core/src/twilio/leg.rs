@@ -25,7 +25,7 @@ pub const DEAD_PATH: Duration = Duration::from_secs(4);
 /// A stream that has not introduced itself by then is not one.
 pub const START_WITHIN: Duration = Duration::from_secs(5);
 /// Messages of ours that may wait for a far end that does not read, about ten seconds of speech.
-const MAX_WAITING: usize = 256;
+const MAX_WAITING: usize = 150;
 /// Base64 of one media message: six seconds of speech; more than 20 ms was never seen.
 const MAX_PAYLOAD: usize = 64 * 1_024;
 
