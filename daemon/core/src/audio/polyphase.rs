@@ -15,8 +15,10 @@ const BETA: f64 = 6.76;
 /// Taps are fractions of that. A phase's absolute sum stays below 2, so 32 bits hold every sum.
 const ONE: i32 = 1 << 14;
 
-/// A filter between two rates of which one is a multiple of the other. Allocates in [`Polyphase::between`] and while its
-/// window grows to the largest piece pushed.
+/// Samples worked on at once: a model's reply comes in pieces of 200 ms and more, and every call keeps its window.
+const PIECE: usize = 480;
+
+/// A filter between two rates of which one is a multiple of the other. Allocates in [`Polyphase::between`] only.
 pub(super) struct Polyphase {
     /// One row of `len` taps a phase, newest sample last.
     taps: Vec<i16>,
@@ -42,7 +44,9 @@ impl Polyphase {
         let sinc = windowed_sinc(reach, ratio);
         let len = 2 * reach / up;
         let taps = (0..up).flat_map(|phase| row(&sinc, phase, up)).collect();
-        Some(Self { taps, len, up, down, window: vec![0; len - 1], next: 0 })
+        let mut window = Vec::with_capacity(len - 1 + PIECE);
+        window.resize(len - 1, 0);
+        Some(Self { taps, len, up, down, window, next: 0 })
     }
 
     /// The filter's delay in samples of the new rate.
@@ -52,13 +56,15 @@ impl Polyphase {
 
     /// Takes `pcm` in and appends every sample that it makes possible to `out`.
     pub(super) fn push(&mut self, pcm: &[i16], out: &mut Vec<i16>) {
-        self.window.extend_from_slice(pcm);
-        if self.up > 1 {
-            self.upwards(pcm.len(), out);
-        } else {
-            self.downwards(pcm.len(), out);
+        for piece in pcm.chunks(PIECE) {
+            self.window.extend_from_slice(piece);
+            if self.up > 1 {
+                self.upwards(piece.len(), out);
+            } else {
+                self.downwards(piece.len(), out);
+            }
+            self.window.drain(..piece.len());
         }
-        self.window.drain(..pcm.len());
     }
 
     fn upwards(&self, fresh: usize, out: &mut Vec<i16>) {

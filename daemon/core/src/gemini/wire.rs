@@ -234,21 +234,30 @@ impl<'a> ServerMessage<'a> {
     }
 }
 
+/// Base64 decoded at once, in characters; four of them make three bytes.
+const PIECE: usize = 4 * 512;
+
 /// Decodes a blob's base64, either alphabet, and appends its little-endian samples to `pcm`. A half sample at the end
 /// is kept in `carry` for the next piece. Returns whether the text was base64.
 pub fn decode_pcm(data: &str, scratch: &mut Vec<u8>, carry: &mut Option<u8>, pcm: &mut Vec<i16>) -> bool {
-    scratch.clear();
-    scratch.extend(carry.take());
-    let before = scratch.len();
-    if STANDARD.decode_vec(data, scratch).is_err() {
-        scratch.truncate(before);
-        if URL_SAFE.decode_vec(data, scratch).is_err() {
-            return false;
+    let (start, carried) = (pcm.len(), *carry);
+    // In pieces: every call keeps its scratch, and a message may be long.
+    for piece in data.as_bytes().chunks(PIECE) {
+        scratch.clear();
+        scratch.extend(carry.take());
+        let before = scratch.len();
+        if STANDARD.decode_vec(piece, scratch).is_err() {
+            scratch.truncate(before);
+            if URL_SAFE.decode_vec(piece, scratch).is_err() {
+                pcm.truncate(start);
+                *carry = carried;
+                return false;
+            }
         }
+        let (pairs, rest) = scratch.as_chunks::<2>();
+        pcm.extend(pairs.iter().map(|&pair| i16::from_le_bytes(pair)));
+        *carry = rest.first().copied();
     }
-    let (pairs, rest) = scratch.as_chunks::<2>();
-    pcm.extend(pairs.iter().map(|&pair| i16::from_le_bytes(pair)));
-    *carry = rest.first().copied();
     true
 }
 
