@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::gemini::close::{Close, ConnectFailure};
@@ -23,6 +23,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use super::bell::Bell;
 use super::socket::{self, Socket};
 use crate::live::{Connector, LiveSocket};
 use crate::net::Stream;
@@ -96,10 +97,29 @@ enum Phase {
 }
 
 /// Runs a call from its webhook to its end; when `stop` is cancelled, the caller is left to the fallback.
-pub async fn run(call: Call, stop: CancellationToken) {
-    let mut task = Task::new(call, stop);
-    std::future::poll_fn(|cx| task.poll(cx)).await;
-    task.journal.task_ended();
+///
+/// What it owns lies in one box from the start: futures around it would each keep a copy's worth of room.
+pub fn run(call: Call, stop: CancellationToken) -> impl Future<Output = ()> + Send {
+    let mut task = Box::new(Task::new(call, stop));
+    async move {
+        std::future::poll_fn(|cx| task.poll(cx)).await;
+        task.journal.task_ended();
+    }
+}
+
+/// What the task waits for beside its timer.
+struct Bells {
+    task: Waker,
+    orders: Bell,
+    line: Bell,
+    link: Bell,
+}
+
+impl Bells {
+    fn new(task: &Waker) -> Arc<Self> {
+        let (orders, line, link) = (Bell::new(task), Bell::new(task), Bell::new(task));
+        Arc::new(Self { task: task.clone(), orders, line, link })
+    }
 }
 
 struct Task {
@@ -125,6 +145,7 @@ struct Task {
     /// When the queues were last looked at, and what had been lost of the caller by then.
     looked: Instant,
     lost: u64,
+    bells: Arc<Bells>,
     timer: Pin<Box<Sleep>>,
     armed: Option<Instant>,
 }
@@ -152,18 +173,24 @@ impl Task {
             cleared: None,
             looked: now,
             lost: 0,
+            bells: Bells::new(Waker::noop()),
             timer: Box::pin(tokio::time::sleep(STREAM_WITHIN)),
             armed: None,
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.bells.task.will_wake(cx.waker()) {
+            self.bells = Bells::new(cx.waker());
+            self.armed = None;
+        }
+        let bells = Arc::clone(&self.bells);
         loop {
-            let busy = self.poll_commands(cx) | self.poll_line(cx) | self.poll_link(cx);
+            let busy = self.poll_orders(&bells) | self.poll_line(&bells) | self.poll_link(&bells, cx);
             let now = Instant::now();
             self.on_time(now);
             self.perform(now);
-            self.flush(cx, now);
+            self.flush(&bells, now);
             self.view.show(self.conversation.turn(), self.conversation.live().connection());
             if self.poll_phase(cx, now) {
                 return Poll::Ready(());
@@ -175,13 +202,18 @@ impl Task {
         }
     }
 
-    fn poll_commands(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Does what others ask. Returns whether there was something.
+    fn poll_orders(&mut self, bells: &Bells) -> bool {
+        if !bells.orders.answer() {
+            return false;
+        }
+        let cx = &mut bells.orders.context();
         if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready()) {
             self.stop = None;
             self.conversation.stop(Instant::now(), EndReason::Draining);
-            return true;
         }
         let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return false };
+        bells.orders.keep_ringing();
         let now = Instant::now();
         match command {
             Command::Attach { socket, token } => self.attach(cx, now, Socket::new(*socket), token),
@@ -204,17 +236,23 @@ impl Task {
         if matches!(self.phase, Phase::HangingUp(..)) {
             // It holds the caller's line until Twilio has hung up: without it the fallback would ring.
             self.line = Some(socket);
+            self.bells.line.keep_ringing();
             return;
         }
         let expected =
             Expected { account_sid: self.account_sid.clone(), call_sid: self.sid.as_str().to_owned(), token };
         self.attached = true;
         self.line = Some(socket);
+        self.bells.line.keep_ringing();
         self.conversation.attach(CallLeg::new(now, expected, self.lead));
     }
 
-    /// Reads what Twilio sent. Returns whether there was something.
-    fn poll_line(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads what Twilio sent. Returns whether there may be more.
+    fn poll_line(&mut self, bells: &Bells) -> bool {
+        if !bells.line.answer() {
+            return false;
+        }
+        let cx = &mut bells.line.context();
         for _ in 0..FAIR {
             let Some(line) = &mut self.line else { return false };
             let Poll::Ready(message) = line.poll_message(cx) else { return false };
@@ -230,6 +268,7 @@ impl Task {
                 Some(Err(error)) => self.on_line_error(now, &error),
             }
         }
+        bells.line.keep_ringing();
         true
     }
 
@@ -289,7 +328,7 @@ impl Task {
     }
 
     /// Connects to Gemini, or reads what it sent. Returns whether there was something.
-    fn poll_link(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_link(&mut self, bells: &Bells, cx: &mut Context<'_>) -> bool {
         match &mut self.link {
             Link::None => false,
             Link::Connecting(connecting, since) => {
@@ -298,6 +337,7 @@ impl Task {
                 match outcome {
                     Ok(socket) => {
                         self.link = Link::Open(Box::new(Socket::new(socket)));
+                        bells.link.keep_ringing();
                         self.journal.live_connected(now - since);
                         self.conversation.live_mut().opened(now);
                     }
@@ -309,10 +349,11 @@ impl Task {
                 self.conversation.live_fed(now);
                 true
             }
+            Link::Open(_) if !bells.link.answer() => false,
             Link::Open(_) => {
                 let before = self.clears();
                 let began = Instant::now();
-                let more = self.read_link(cx);
+                let more = self.read_link(bells);
                 if self.clears() != before {
                     self.cleared = Some(began);
                 }
@@ -325,7 +366,9 @@ impl Task {
         self.conversation.source().map_or(0, CallLeg::clears)
     }
 
-    fn read_link(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads what Gemini sent. Returns whether there may be more.
+    fn read_link(&mut self, bells: &Bells) -> bool {
+        let cx = &mut bells.link.context();
         for _ in 0..FAIR {
             let Link::Open(socket) = &mut self.link else { return true };
             let Poll::Ready(message) = socket.poll_message(cx) else { return false };
@@ -361,6 +404,7 @@ impl Task {
             self.conversation.live_fed(now);
             self.perform(now);
         }
+        bells.link.keep_ringing();
         true
     }
 
@@ -475,9 +519,9 @@ impl Task {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) {
+    fn flush(&mut self, bells: &Bells, now: Instant) {
         if let Some(line) = &mut self.line
-            && let Err(error) = line.flush(cx)
+            && let Err(error) = line.flush(&mut bells.line.context())
         {
             self.on_line_error(now, &error);
             self.fresh = true;
@@ -486,7 +530,7 @@ impl Task {
             self.journal.clear_written(began.elapsed());
         }
         if let Link::Open(socket) = &mut self.link
-            && let Err(error) = socket.flush(cx)
+            && let Err(error) = socket.flush(&mut bells.link.context())
         {
             self.on_link_broken(now, &error);
         }
@@ -536,15 +580,13 @@ impl Task {
         let Some(deadline) = [self.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {
             return false;
         };
-        // A timer that fires early costs a look; moving it at every frame would cost more.
-        if self.armed.is_none_or(|armed| deadline < armed || armed <= now) {
-            self.timer.as_mut().reset(deadline.into());
-            self.armed = Some(deadline);
+        // A timer that fires early costs a look; moving it at every frame would cost more, and so would asking it.
+        if self.armed.is_some_and(|armed| now < armed && armed <= deadline) {
+            return false;
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            self.armed = None;
-            return true;
-        }
-        false
+        self.timer.as_mut().reset(deadline.into());
+        let fired = self.timer.as_mut().poll(cx).is_ready();
+        self.armed = (!fired).then_some(deadline);
+        fired
     }
 }
