@@ -93,7 +93,7 @@ async fn figures_tell_how_calls_went_and_the_log_tells_no_secrets() {
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     assert!((value("frontdesk_calls_started_total") - 1.0).abs() < 0.1);
-    assert!(value("frontdesk_active_calls").abs() < 0.1);
+    assert!(value("frontdesk_calls_active").abs() < 0.1);
     assert!(value("frontdesk_turn_gap_seconds_count") >= 2.0);
     assert!(value("frontdesk_barge_in_seconds_count") >= 1.0);
     assert!(value("frontdesk_barge_in_seconds_sum") < 1.0);

@@ -161,7 +161,7 @@ pub struct Writer {
 impl Writer {
     /// A writer for the stream that `start` named.
     pub fn new(stream_sid: &str) -> Self {
-        Self { stream_sid: stream_sid.to_owned(), buffer: BytesMut::with_capacity(2 * 1_024) }
+        Self { stream_sid: stream_sid.to_owned(), buffer: BytesMut::with_capacity(4 * 1_024) }
     }
 
     /// `media` with `mulaw`.
