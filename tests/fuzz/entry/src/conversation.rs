@@ -3,7 +3,7 @@
 //! Performed as the daemon's call task performs it. In the end the script is over and the world is left to itself, with
 //! the network gone or with a model that says nothing: the conversation has to come to an end of its own.
 
-use crate::far_gemini as far;
+use crate::far_gemini::{self as far, Said};
 use crate::far_twilio::{self, Queue};
 use crate::live::{Link, NetAct, Shell};
 use crate::script::{self, Sound, acts, letter};
@@ -14,6 +14,7 @@ use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::conversation::{Conversation, Outward};
 use frontdesk_core::session::effect::{EndReason, Measure, Record};
+use frontdesk_core::session::turn::Turn;
 use frontdesk_core::source::Source as _;
 use frontdesk_core::twilio::leg::CallLeg;
 use serde_json::json;
@@ -48,8 +49,14 @@ enum Act<'a> {
     ToolDone(u8),
     /// `X` why: somebody outside ends it.
     Stop(u8),
-    /// `C` seconds, the caller making `sound`.
+    /// `C` sound, tenths of a second: time passes on a healthy line while the caller makes that sound.
     Live(Sound, u8),
+    /// `J` tenths of a second: the model says something, all of it at once.
+    Reply(u8),
+    /// `K` the model's turn is over.
+    TurnOver,
+    /// `H` the caller asks something, and is understood.
+    Question,
     /// `W` tens of milliseconds.
     Wait(Duration),
 }
@@ -71,24 +78,30 @@ impl<'a> Arbitrary<'a> for Act<'a> {
             b'L' => Self::LineLost,
             b'R' => Self::ToolDone(bytes.arbitrary()?),
             b'X' => Self::Stop(bytes.arbitrary()?),
+            b'J' => Self::Reply(bytes.arbitrary()?),
+            b'K' => Self::TurnOver,
+            b'H' => Self::Question,
             b'C' => Self::Live(bytes.arbitrary()?, bytes.arbitrary()?),
             _ => Self::Wait(script::span(bytes, 10)?),
         })
     }
 }
 
-/// The model and how it all ends (one byte each), then acts.
+/// The model (one byte); how it begins, ends, and whether connections are renewed often (three bits of another); acts.
 pub fn conversation(data: &[u8]) {
     let mut bytes = Unstructured::new(data);
-    let (Ok(model), Ok(ending)) = (bytes.arbitrary::<u8>(), bytes.arbitrary::<u8>()) else { return };
-    let mut call = Call::new(model);
+    let (Ok(model), Ok(frame)) = (bytes.arbitrary::<u8>(), bytes.arbitrary::<u8>()) else { return };
+    let mut call = Call::new(model, if frame & 4 == 4 { Duration::from_mins(8) } else { Duration::from_secs(30) });
+    if frame & 2 == 2 {
+        call.answered();
+    }
     for act in acts(&mut bytes) {
         call.act(&act);
         if call.ended.is_some() {
             break;
         }
     }
-    call.comes_to_an_end(ending.is_multiple_of(2));
+    call.comes_to_an_end(frame & 1 == 0);
 }
 
 struct Call {
@@ -103,9 +116,9 @@ struct Call {
 }
 
 impl Call {
-    fn new(model: u8) -> Self {
+    fn new(model: u8, rotate_after: Duration) -> Self {
         let now = Instant::now();
-        let live = LiveSession::new(far::setup(model), Duration::from_secs(30), u64::from(model));
+        let live = LiveSession::new(far::setup(model), rotate_after, u64::from(model));
         let mut call = Self {
             now,
             conversation: Conversation::new(now, live, PATIENCE),
@@ -123,10 +136,7 @@ impl Call {
     fn act(&mut self, act: &Act<'_>) {
         let now = self.now;
         match act {
-            Act::Net(act) => {
-                self.shell.net(now, self.conversation.live_mut(), act);
-                self.conversation.live_fed(now);
-            }
+            Act::Net(act) => return self.net(act),
             Act::Attach => self.attach(),
             Act::Start => self.hear(&far_twilio::start()),
             Act::Media(sound, frames) => self.hear(&far_twilio::media(*sound, *frames)),
@@ -154,9 +164,45 @@ impl Call {
                 },
             ),
             Act::Live(sound, seconds) => self.live(*sound, Duration::from_millis(u64::from(*seconds) * 100)),
+            Act::Reply(tenths) => {
+                self.says(Said::Speech(3, Sound::VOICE, tenths.saturating_mul(10)));
+                self.says(Said::AgentText("One moment please. ".to_owned()));
+                self.says(Said::Flags(0b10));
+            }
+            Act::TurnOver => self.says(Said::Flags(0b100)),
+            Act::Question => {
+                self.live(Sound::VOICE, Duration::from_secs(1));
+                self.says(Said::CallerText("When are you open?".to_owned()));
+                self.live(Sound::SILENCE, Duration::from_millis(600));
+            }
             Act::Wait(span) => self.wait(*span),
         }
         self.settle();
+    }
+
+    fn says(&mut self, said: Said<'_>) {
+        self.net(&NetAct::Says(said));
+    }
+
+    /// Both far ends are there and the line is started.
+    fn answered(&mut self) {
+        self.net(&NetAct::Opened);
+        self.says(Said::SetupComplete);
+        self.attach();
+        self.hear(&far_twilio::start());
+        self.settle();
+    }
+
+    fn net(&mut self, act: &NetAct<'_>) {
+        let replying =
+            matches!(self.conversation.turn(), Turn::Replying { .. }) && self.conversation.source().is_some();
+        self.shell.net(self.now, self.conversation.live_mut(), act);
+        self.conversation.live_fed(self.now);
+        self.settle();
+        let interrupted = matches!((act, &self.shell.link), (NetAct::Says(said), Link::Open(_)) if said.interrupts());
+        if replying && interrupted {
+            assert_eq!(self.queue.ahead(self.now), Duration::ZERO, "the agent talks on although it was interrupted");
+        }
     }
 
     fn attach(&mut self) {
@@ -255,6 +301,9 @@ impl Call {
             self.hear(&far_twilio::media(sound, 10));
             self.settle();
             self.wait(Duration::from_millis(200));
+            if let Some(mark) = self.queue.newest_mark().filter(|_| self.queue.ahead(self.now).is_zero()) {
+                self.hear(&mark);
+            }
             self.settle();
         }
     }
@@ -297,7 +346,7 @@ impl Call {
             self.shell.net(self.now, live, &NetAct::Opened);
             self.conversation.live_fed(self.now);
             self.settle();
-            self.shell.net(self.now, self.conversation.live_mut(), &NetAct::Says(far::Said::SetupComplete));
+            self.shell.net(self.now, self.conversation.live_mut(), &NetAct::Says(Said::SetupComplete));
         } else {
             self.shell.refuse(self.now, live, &ConnectFailure::Network("no route".into()));
         }

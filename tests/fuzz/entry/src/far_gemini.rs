@@ -56,6 +56,11 @@ impl<'a> Arbitrary<'a> for Said<'a> {
 }
 
 impl Said<'_> {
+    /// Whether it tells that the caller has interrupted.
+    pub(crate) fn interrupts(&self) -> bool {
+        matches!(self, Self::Flags(flags) if flags & 1 == 1)
+    }
+
     /// The frame as it stands on the wire.
     pub(crate) fn frame(&self) -> Vec<u8> {
         let message = match self {

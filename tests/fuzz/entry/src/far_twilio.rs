@@ -85,6 +85,11 @@ impl Queue {
         self.sounds_until.saturating_duration_since(now)
     }
 
+    /// The last mark, given back: all before it has been played.
+    pub(crate) fn newest_mark(&self) -> Option<String> {
+        self.marks.last().map(|name| mark(name))
+    }
+
     /// One of the marks, given back at whatever time.
     pub(crate) fn echo(&self, which: u8) -> Option<String> {
         self.marks.get(usize::from(which) % self.marks.len().max(1)).map(|name| mark(name))

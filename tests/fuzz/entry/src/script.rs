@@ -46,6 +46,8 @@ pub struct Sound(u8);
 impl Sound {
     /// Digital silence.
     pub const SILENCE: Self = Self(0);
+    /// The buzz of a loud voice.
+    pub const VOICE: Self = Self(3);
 
     /// `samples` of it.
     pub fn pcm(self, samples: usize) -> Vec<i16> {
