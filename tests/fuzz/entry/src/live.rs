@@ -25,6 +25,8 @@ pub(crate) enum NetAct<'a> {
     Closed(u8),
     /// `V` a pong.
     Alive,
+    /// `Y` the socket takes nothing more, or takes messages again.
+    Stuck,
 }
 
 impl<'a> NetAct<'a> {
@@ -36,6 +38,7 @@ impl<'a> NetAct<'a> {
             b'G' => Self::Says(bytes.arbitrary()?),
             b'Z' => Self::Closed(bytes.arbitrary()?),
             b'V' => Self::Alive,
+            b'Y' => Self::Stuck,
             _ => return Ok(None),
         }))
     }
@@ -120,12 +123,14 @@ const HASTE: usize = 8;
 pub(crate) struct Shell {
     pub(crate) link: Link,
     model: u8,
+    /// The socket cannot take a message.
+    stuck: bool,
     connects: VecDeque<Instant>,
 }
 
 impl Shell {
     pub(crate) fn new(model: u8) -> Self {
-        Self { link: Link::None, model, connects: VecDeque::new() }
+        Self { link: Link::None, model, stuck: false, connects: VecDeque::new() }
     }
 
     /// New connections from here on are somebody's wish.
@@ -144,6 +149,7 @@ impl Shell {
             (NetAct::Says(said), Link::Open(_) | Link::Closing) => live.frame(now, &said.frame()),
             (NetAct::Alive, Link::Open(_) | Link::Closing) => live.alive(now),
             (NetAct::Closed(how), Link::Open(_) | Link::Closing) => self.close(now, live, &far::close(*how)),
+            (NetAct::Stuck, Link::Open(_)) => self.stuck = !self.stuck,
             _ => {}
         }
     }
@@ -161,14 +167,17 @@ impl Shell {
     /// Performs what the session asks for.
     pub(crate) fn perform(&mut self, now: Instant, live: &mut LiveSession) {
         let mut actions = 0;
-        while let Some(action) = live.next_action(true) {
+        // A socket that is stuck can still be closed; the next one is not stuck for it.
+        while let Some(action) = live.next_action(!self.stuck) {
             actions += 1;
             assert!(actions < 1_000, "actions without an end, now {action:?}");
             match (action, &mut self.link) {
                 (Action::Connect, link) => {
                     *link = Link::Connecting;
+                    self.stuck = false;
                     self.connected(now);
                 }
+                (Action::Send(_), _) if self.stuck => panic!("sent where nothing is taken"),
                 (Action::Send(message), Link::Open(wire)) => wire.take(&message),
                 (Action::Send(_) | Action::Ping, Link::None | Link::Connecting | Link::Closing) => {
                     panic!("sent where nothing is open");
