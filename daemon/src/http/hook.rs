@@ -168,27 +168,30 @@ fn fall_back(line: &PhoneLine) -> Response {
 /// `POST /twilio/status`: closes the record of every call, whatever became of it.
 pub async fn status(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
-    // The same parameters announce a call whose webhook never reached us: a missed call is on record too.
-    let read = |form: &Form<'_>| {
-        StatusRequest::parse(form).map(|status| (status.account_sid, (status, VoiceRequest::parse(form).ok())))
-    };
+    let read = |form: &Form<'_>| StatusRequest::parse(form).map(|status| (status.account_sid, status));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("status", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    line.metrics.webhook("status", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
     match outcome {
-        Err(status) => status.into_response(),
-        Ok((status, call)) => {
-            on_status(&line, began, &status, call.as_ref());
+        Err((_, status)) => status.into_response(),
+        Ok(status) => {
+            on_status(&line, began, &status).await;
             StatusCode::NO_CONTENT.into_response()
         }
     }
 }
 
-fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest, voice: Option<&VoiceRequest>) {
+async fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
     let call = status.call_sid;
-    if let Some(voice) = voice.filter(|_| !line.calls.is_running(&call)) {
-        announce(line, now, voice);
-    }
     info!(call_sid = call.as_str(); "Twilio says: {}", status.status.as_str());
+    if status.status.is_final() {
+        line.calls.ask(&call, Command::Stop(EndReason::CallerLeft));
+        line.calls.ended_at_twilio(call);
+    }
+    // A call whose webhook never reached us has no record to close, and that is no fault of the store.
+    let known = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await;
+    if matches!(known, Ok(Ok(None))) {
+        return info!(call_sid = call.as_str(); "that call never came to us");
+    }
     line.store.record(store::Record::TwilioStatus {
         call,
         at: line.clock.civil(now),
@@ -196,9 +199,6 @@ fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest, voice: Opti
         sequence: status.sequence,
         duration: status.duration,
     });
-    if status.status.is_final() {
-        line.calls.ask(&call, Command::Stop(EndReason::CallerLeft));
-    }
 }
 
 /// `POST /twilio/stream`: the only place where Twilio explains a stream that it could not connect.
@@ -206,9 +206,9 @@ pub async fn stream(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| StreamRequest::parse(form).map(|stream| (stream.account_sid, stream));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("stream", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    line.metrics.webhook("stream", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
     match outcome {
-        Err(status) => status.into_response(),
+        Err((_, status)) => status.into_response(),
         Ok(stream) => {
             on_stream(&line, began, &stream);
             StatusCode::NO_CONTENT.into_response()
@@ -231,9 +231,9 @@ pub async fn voicemail(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| RecordingRequest::parse(form).map(|recording| (recording.account_sid, recording));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("voicemail", if outcome.is_ok() { "taken" } else { "refused" }, began.elapsed());
+    line.metrics.webhook("voicemail", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
     match outcome {
-        Err(status) => status.into_response(),
+        Err((_, status)) => status.into_response(),
         Ok(recording) => {
             on_recording(&line, began, &recording);
             if recording.status == RecordingStatus::Recorded {
@@ -267,16 +267,19 @@ impl Signed {
     }
 }
 
-/// Reads a signed notification of our account.
+/// Reads a signed notification of our account; or a word for the metrics, and how it is answered.
 async fn notification<T>(
     line: &PhoneLine,
     request: Request,
     read: impl FnOnce(&Form<'_>) -> Result<(AccountSid, T), WebhookError>,
-) -> Result<T, StatusCode> {
-    let body = signed_body(line, request).await?;
-    let form = body.form().map_err(|_| StatusCode::BAD_REQUEST)?;
-    let (account, told) = read(&form).map_err(|_| StatusCode::BAD_REQUEST)?;
-    if account == line.phone.account_sid { Ok(told) } else { Err(StatusCode::FORBIDDEN) }
+) -> Result<T, (&'static str, StatusCode)> {
+    let body = signed_body(line, request).await.map_err(|status| ("refused", status))?;
+    let told = body.form().and_then(|form| read(&form).map_err(|error| error.to_string()));
+    match told {
+        Ok((account, told)) if account == line.phone.account_sid => Ok(told),
+        Ok(_) => Err(("foreign-account", StatusCode::FORBIDDEN)),
+        Err(_) => Err(("malformed", StatusCode::BAD_REQUEST)),
+    }
 }
 
 /// Reads the body and checks the signature over it and the address that Twilio was given, never over one that the

@@ -139,6 +139,18 @@ struct State {
     draining: bool,
 }
 
+impl State {
+    fn remember(&mut self, call: CallSid) {
+        if self.ended.contains(&call) {
+            return;
+        }
+        if self.ended.len() == REMEMBERED {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(call);
+    }
+}
+
 /// The running calls. Shared by the webhook, the stream upgrade and the admin listener; locks are held for a look only.
 pub struct Calls {
     most: usize,
@@ -229,10 +241,15 @@ impl Calls {
         let mut state = self.lock();
         if state.running.remove(call).is_some() {
             self.metrics.set_active_calls(state.running.len());
-            if state.ended.len() == REMEMBERED {
-                state.ended.pop_front();
-            }
-            state.ended.push_back(*call);
+            state.remember(*call);
+        }
+    }
+
+    /// Twilio says that `call` is over. Its webhook may still come: requests overtake one another.
+    pub fn ended_at_twilio(&self, call: CallSid) {
+        let mut state = self.lock();
+        if !state.running.contains_key(&call) {
+            state.remember(call);
         }
     }
 

@@ -143,13 +143,13 @@ async fn while_draining_or_with_the_model_down_callers_reach_the_fallback() {
 }
 
 #[tokio::test]
-async fn a_missed_call_is_on_record_once_twilio_reports_its_end() {
+async fn the_status_of_a_call_that_never_came_is_no_fault_and_its_late_webhook_starts_nothing() {
     let world = World::start().await;
     assert_eq!(world.post("/twilio/status", &moved(CALL, "completed")).await.status, 204);
-    let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap().unwrap();
-    assert_eq!(record.call.twilio_status.as_deref(), Some("completed"));
-    assert!(record.call.ended_at.is_some());
-    assert_eq!(world.line.store.failed_records(), 0, "and is no fault of the store");
+    assert!(world.line.store.call(CALL.parse().unwrap()).await.unwrap().is_none());
+    assert_eq!(world.line.store.failed_records(), 0);
+    assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
+    assert_eq!(world.line.calls.active(), 0);
 }
 
 #[tokio::test]
