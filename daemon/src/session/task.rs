@@ -4,7 +4,7 @@
 //! decided upon and written to the other in the same turn, without a channel, a lock or a second task in between.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -585,8 +585,34 @@ impl Task {
             return false;
         }
         self.timer.as_mut().reset(deadline.into());
-        let fired = self.timer.as_mut().poll(cx).is_ready();
+        // Outside the runtime's budget: a timer that was put off by it has kept no waker, and is not asked again here.
+        let fired = pin!(tokio::task::unconstrained(self.timer.as_mut())).poll(cx).is_ready();
         self.armed = (!fired).then_some(deadline);
         fired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// What [`Task::arm`] relies on, in a task that has read so much that the runtime wants it to yield.
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_asked_once_fires_even_when_the_budget_was_spent() {
+        let mut timer = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+        let mut asked = false;
+        let began = tokio::time::Instant::now();
+        poll_fn(|cx| {
+            if !asked {
+                let spend = || pin!(tokio::task::coop::consume_budget()).poll(&mut Context::from_waker(Waker::noop()));
+                while spend().is_ready() {}
+                asked = true;
+                assert!(pin!(tokio::task::unconstrained(timer.as_mut())).poll(cx).is_pending());
+            }
+            if began.elapsed() >= Duration::from_secs(1) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }

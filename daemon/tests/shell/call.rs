@@ -25,6 +25,15 @@ async fn a_message_of_10_mb_is_closed_with_1009() {
     world.idle().await;
 }
 
+/// And one that then neither closes nor says a word holds its place no longer than a close is waited for.
+#[tokio::test]
+async fn an_offender_that_does_not_go_is_let_go() {
+    let world = World::start().await;
+    let (mut stream, _gemini) = world.talking().await;
+    stream.say(&"a".repeat(10_000_000)).await;
+    world.idle().await;
+}
+
 #[tokio::test]
 async fn binary_frames_nonsense_and_foreign_streams_are_closed_with_their_codes() {
     let cases = [
