@@ -240,19 +240,22 @@ const PIECE: usize = 4 * 512;
 /// Decodes a blob's base64, either alphabet, and appends its little-endian samples to `pcm`. A half sample at the end
 /// is kept in `carry` for the next piece. Returns whether the text was base64.
 pub fn decode_pcm(data: &str, scratch: &mut Vec<u8>, carry: &mut Option<u8>, pcm: &mut Vec<i16>) -> bool {
-    let (start, carried) = (pcm.len(), *carry);
+    let start = pcm.len();
+    let engine = if data.bytes().any(|byte| matches!(byte, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
     // In pieces: every call keeps its scratch, and a message may be long.
-    for piece in data.as_bytes().chunks(PIECE) {
+    let mut pieces = data.as_bytes().chunks(PIECE).peekable();
+    while let Some(piece) = pieces.next() {
         scratch.clear();
         scratch.extend(carry.take());
         let before = scratch.len();
-        if STANDARD.decode_vec(piece, scratch).is_err() {
-            scratch.truncate(before);
-            if URL_SAFE.decode_vec(piece, scratch).is_err() {
-                pcm.truncate(start);
-                *carry = carried;
-                return false;
-            }
+        let decoded = engine.decode_vec(piece, scratch).is_ok();
+        // Only the last piece may be padded.
+        let whole = pieces.peek().is_none() || scratch.len() - before == PIECE / 4 * 3;
+        if !decoded || !whole {
+            // A half sample in front of it goes along: what follows would be noise.
+            *carry = None;
+            pcm.truncate(start);
+            return false;
         }
         let (pairs, rest) = scratch.as_chunks::<2>();
         pcm.extend(pairs.iter().map(|&pair| i16::from_le_bytes(pair)));
