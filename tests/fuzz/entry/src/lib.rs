@@ -6,7 +6,9 @@
 //! ```
 //!
 //! The fuzz targets below `fuzz_targets/` and the ordinary test `tests/corpus.rs`, which runs what is kept below
-//! `corpus/`, call the same functions. State machines run in virtual time; nothing here opens a socket.
+//! `corpus/`, call the same functions. An input with a name was written by hand or once broke a promise; those called
+//! `found_…` are the ones of long runs that add most to what the others reach. State machines run in virtual time;
+//! nothing here opens a socket.
 
 mod audio;
 mod config;
