@@ -1,5 +1,7 @@
-//! The arrows between packages: core <- daemon, and the simulators, which judge the product, know nothing of it.
+//! The arrows between packages: core <- daemon, and the simulators, which judge the product, know nothing of it. Inside the
+//! daemon, no two parts need each other.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The packages of this workspace that `package` depends on, tests included.
@@ -35,4 +37,48 @@ fn the_core_knows_no_runtime_socket_file_or_clock() {
     for fenced in ["tokio", "axum", "hyper", "reqwest", "rusqlite", "rustls", "log", "alsa", "jiff"] {
         assert!(!core.iter().any(|name| name == fenced), "frontdesk-core depends on {fenced}");
     }
+}
+
+/// The parts of the daemon that the files of `part` name, itself excepted.
+fn named_by(part: &Path) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    let mut open = vec![part.to_owned()];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (at, prefix) in text.match_indices("crate::") {
+            let rest = &text[at + prefix.len()..];
+            // One after the other, or in braces.
+            let list = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or(rest, |(list, _)| list);
+            let words = if rest.starts_with('{') { list.split(',').collect() } else { vec![list] };
+            let word =
+                |text: &str| text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+            named.extend(words.into_iter().filter_map(word));
+        }
+    }
+    named
+}
+
+#[test]
+fn the_daemons_parts_stand_in_an_order() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/src");
+    let mut parts: BTreeMap<String, BTreeSet<String>> = std::fs::read_dir(&source)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), named_by(&path)))
+        .collect();
+    let known: BTreeSet<String> = parts.keys().cloned().collect();
+    for (part, named) in &mut parts {
+        named.retain(|name| name != part && known.contains(name));
+    }
+    assert!(parts["http"].contains("phone") && parts["phone"].contains("live"), "the arrows are read: {parts:?}");
+    // Whoever needs nobody any more is taken away, until nobody is left.
+    while let Some(free) = parts.iter().find(|(_, named)| named.is_empty()).map(|(part, _)| part.clone()) {
+        parts.remove(&free);
+        parts.values_mut().for_each(|named| _ = named.remove(&free));
+    }
+    assert!(parts.is_empty(), "these need each other in a circle: {parts:?}");
 }

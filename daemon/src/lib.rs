@@ -1,12 +1,12 @@
 //! What Frontdesk does: sockets, clocks, tasks, files. What it decides is in `frontdesk-core`.
 //!
 //! ```text
-//!  http::public ─► phone::calls ─► session::task (one per call: both sockets, one Conversation)
-//!   (webhooks,        (who may         │            │
-//!    upgrades)         call)           ▼            ▼
-//!                                 phone::journal   live::connect ─► Gemini
-//!                                  │    │   │
-//!                              store  metrics  log
+//!  http::public ─► phone::line ─► phone::task (one per call: both sockets, one Conversation)
+//!   (webhooks,      (who may         │            │
+//!    upgrades)       call)           ▼            ▼
+//!                               phone::journal   live::link ─► Gemini
+//!                                │    │   │
+//!                            store  metrics  log
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
@@ -22,7 +22,6 @@ pub mod metrics;
 pub mod net;
 pub mod notify;
 pub mod phone;
-pub mod session;
 pub mod status;
 pub mod store;
 pub mod supervise;

@@ -9,9 +9,8 @@ use frontdesk_core::twilio::sid::CallSid;
 use crate::clock::Clock;
 use crate::http::admin::{CallControl, HealthSource};
 use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth};
-use crate::phone::calls::Calls;
+use crate::phone::calls::{Calls, Command};
 use crate::phone::health::{LiveState, fault_word};
-use crate::session::task::Command;
 use crate::store::Store;
 
 /// A lost record makes the daemon's health degraded for that long.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
@@ -20,19 +20,11 @@ use frontdesk_core::twilio::webhook::{
 use log::{info, warn};
 use serde_json::json;
 
-use super::public::PhoneLine;
-use crate::phone::calls::{Admission, Refusal};
-use crate::session::task::Command;
+use super::header_text;
+use crate::phone::calls::{Admission, Command, Refusal};
+use crate::phone::line::PhoneLine;
+use crate::phone::paths;
 use crate::store;
-
-/// A call asks what to do.
-pub const VOICE: &str = "/twilio/voice";
-/// A call has moved on.
-pub const STATUS: &str = "/twilio/status";
-/// A media stream has started, stopped, or could not be connected.
-pub const STREAM: &str = "/twilio/stream";
-/// A message was left.
-pub const VOICEMAIL: &str = "/twilio/voicemail";
 
 /// Twilio's requests are a few kilobytes.
 const MAX_BODY: usize = 64 << 10;
@@ -148,8 +140,8 @@ fn announce(line: &PhoneLine, now: Instant, voice: &VoiceRequest) {
 fn stream_to(line: &PhoneLine, token: &str) -> Response {
     let public = &line.phone.public_url;
     let socket = public.replacen("http", "ws", 1);
-    let url = format!("{socket}/twilio/media/{token}");
-    let status = format!("{public}{STREAM}");
+    let url = format!("{socket}{}{token}", paths::MEDIA);
+    let status = format!("{public}{}", paths::STREAM);
     let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
     match twiml::answer(&target, &line.fallback) {
         Ok(document) => xml(document),
@@ -306,11 +298,6 @@ async fn read(body: Body) -> Result<axum::body::Bytes, StatusCode> {
         Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
     }
-}
-
-/// A header's text, if it has any.
-pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 fn xml(document: String) -> Response {

@@ -16,10 +16,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::hook::header_text;
-use super::public::PhoneLine;
+use super::header_text;
 use crate::net::Stream;
-use crate::session::task::Command;
+use crate::phone::calls::Command;
+use crate::phone::line::PhoneLine;
 
 /// Media Streams messages are some hundred bytes; Twilio's largest stay far below.
 const MAX_MESSAGE: usize = 64 << 10;

@@ -11,3 +11,8 @@ pub mod media;
 pub mod public;
 pub mod reply;
 pub mod serve;
+
+/// A header's text, if it has any.
+fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

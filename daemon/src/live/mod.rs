@@ -1,6 +1,8 @@
 //! The way to Gemini Live: credential, TLS, WebSocket. What is said there is decided in the core.
 
 pub mod connect;
+pub mod link;
+pub mod prompt;
 pub mod token;
 
 pub use connect::{Connector, LiveSocket};

@@ -5,15 +5,17 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::session::turn::Turn;
 use frontdesk_core::twilio::number::CallerId;
 use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
 
 use super::health::LiveHealth;
 use super::token::Tokens;
 use crate::metrics::Metrics;
-use crate::session::task::Command;
+use crate::net::Stream;
 
 /// Commands that may wait for a call: a stream, and somebody who ends it. Full: the asker is told.
 pub const COMMANDS: usize = 4;
@@ -46,6 +48,19 @@ impl Refusal {
             Self::NoToken => "no-token",
         }
     }
+}
+
+/// What others may ask of a running call.
+pub enum Command {
+    /// Twilio has connected the media stream that belongs to `token`.
+    Attach {
+        /// The socket, its upgrade done and its signature checked.
+        socket: Box<WebSocketStream<Stream>>,
+        /// The token of its path, used up.
+        token: String,
+    },
+    /// End it.
+    Stop(EndReason),
 }
 
 /// A webhook's outcome.
@@ -294,7 +309,6 @@ impl Calls {
 mod tests {
     use super::*;
     use frontdesk_core::gemini::live::Fault;
-    use frontdesk_core::session::effect::EndReason;
 
     fn sid(number: u32) -> CallSid {
         CallSid::parse(&format!("CA{number:032x}")).unwrap()

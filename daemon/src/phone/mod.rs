@@ -1,7 +1,10 @@
-//! The phone: running calls and their tokens, their records, and Twilio's REST API.
+//! The phone: who may call, one task a call, its record, and Twilio's REST API.
 
 pub mod calls;
 pub mod health;
 pub mod journal;
+pub mod line;
+pub mod paths;
 pub mod rest;
+pub mod task;
 pub mod token;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
-use frontdeskd::session::task::Command;
+use frontdeskd::phone::calls::Command;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;

@@ -3,33 +3,33 @@
 //! There is no rule about calls in here. The task polls everything by hand in one place: a frame from one socket is
 //! decided upon and written to the other in the same turn, without a channel, a lock or a second task in between.
 
+mod line;
+mod link;
+
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use frontdesk_core::gemini::close::{Close, ConnectFailure};
-use frontdesk_core::gemini::live::{Action, LiveSession};
+use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::conversation::{Conversation, Outward};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::tools::decl;
-use frontdesk_core::twilio::leg::{CallLeg, Expected, LegFault};
+use frontdesk_core::twilio::leg::CallLeg;
 use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::bell::Bell;
-use super::socket::{self, Socket};
-use crate::live::{Connector, LiveSocket};
-use crate::net::Stream;
-use crate::phone::calls::View;
-use crate::phone::journal::Journal;
-use crate::phone::rest::{HangUp, Rest};
+use super::calls::{Command, View};
+use super::journal::Journal;
+use super::rest::{HangUp, Rest};
+use crate::live::Connector;
+use crate::live::link::Link;
+use crate::net::bell::Bell;
+use crate::net::socket::Socket;
 
 /// The stream must come that soon after the webhook: its token lives no longer.
 pub const STREAM_WITHIN: Duration = Duration::from_secs(30);
@@ -41,19 +41,6 @@ const HANG_UP_WITHIN: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Messages taken from one socket before the others get their turn.
 const FAIR: usize = 32;
-
-/// What others may ask of a call.
-pub enum Command {
-    /// Twilio has connected the media stream that belongs to `token`.
-    Attach {
-        /// The socket, its upgrade done and its signature checked.
-        socket: Box<WebSocketStream<Stream>>,
-        /// The token of its path, used up.
-        token: String,
-    },
-    /// End it.
-    Stop(EndReason),
-}
 
 /// What a call's task is made of.
 pub struct Call {
@@ -77,14 +64,6 @@ pub struct Call {
     pub commands: mpsc::Receiver<Command>,
     /// Where it shows how it is.
     pub view: Arc<View>,
-}
-
-type Connecting = Pin<Box<dyn Future<Output = Result<LiveSocket, ConnectFailure>> + Send>>;
-
-enum Link {
-    None,
-    Connecting(Connecting, Instant),
-    Open(Box<Socket>),
 }
 
 enum Phase {
@@ -127,7 +106,6 @@ struct Task {
     account_sid: String,
     lead: Duration,
     conversation: Conversation<CallLeg>,
-    connector: Arc<Connector>,
     rest: Arc<Rest>,
     journal: Journal,
     commands: mpsc::Receiver<Command>,
@@ -158,14 +136,13 @@ impl Task {
             account_sid: call.account_sid,
             lead: call.lead,
             conversation: Conversation::new(now, call.live, call.patience),
-            connector: call.connector,
             rest: call.rest,
             journal: call.journal,
             commands: call.commands,
             view: call.view,
             stop: Some(Box::pin(stop.cancelled_owned())),
             line: None,
-            link: Link::None,
+            link: Link::new(call.connector),
             phase: Phase::Talking,
             began: now,
             attached: false,
@@ -186,7 +163,7 @@ impl Task {
         }
         let bells = Arc::clone(&self.bells);
         loop {
-            let busy = self.poll_orders(&bells) | self.poll_line(&bells) | self.poll_link(&bells, cx);
+            let busy = self.poll_orders(&bells) | self.poll_line(&bells.line) | self.poll_link(&bells.link);
             let now = Instant::now();
             self.on_time(now);
             self.perform(now);
@@ -221,190 +198,6 @@ impl Task {
             Command::Stop(EndReason::CallerLeft) if matches!(self.phase, Phase::HangingUp(..)) => self.leave(now),
             Command::Stop(reason) => self.conversation.stop(now, reason),
         }
-        true
-    }
-
-    fn attach(&mut self, cx: &mut Context<'_>, now: Instant, mut socket: Socket, token: String) {
-        if self.line.is_some() || matches!(self.phase, Phase::Leaving(_)) {
-            self.journal.refused_stream();
-            // A second stream of a call has no business here; a peer that does not even take a close is dropped.
-            if socket.close(1008, "not expected").and_then(|()| socket.flush(cx)).is_ok() {
-                socket.part(cx);
-            }
-            return;
-        }
-        if matches!(self.phase, Phase::HangingUp(..)) {
-            // It holds the caller's line until Twilio has hung up: without it the fallback would ring.
-            self.line = Some(socket);
-            self.bells.line.keep_ringing();
-            return;
-        }
-        let expected =
-            Expected { account_sid: self.account_sid.clone(), call_sid: self.sid.as_str().to_owned(), token };
-        self.attached = true;
-        self.line = Some(socket);
-        self.bells.line.keep_ringing();
-        self.conversation.attach(CallLeg::new(now, expected, self.lead));
-    }
-
-    /// Reads what Twilio sent. Returns whether there may be more.
-    fn poll_line(&mut self, bells: &Bells) -> bool {
-        if !bells.line.answer() {
-            return false;
-        }
-        let cx = &mut bells.line.context();
-        for _ in 0..FAIR {
-            let Some(line) = &mut self.line else { return false };
-            let Poll::Ready(message) = line.poll_message(cx) else { return false };
-            let now = Instant::now();
-            match message {
-                Some(Ok(Message::Text(text))) => self.on_line_text(now, &text),
-                Some(Ok(Message::Binary(bytes))) => {
-                    self.on_line_fault(now, &LegFault::Binary(bytes.len()));
-                }
-                Some(Ok(Message::Close(_))) => self.on_line_closed(cx, now),
-                None => self.on_line_gone(now),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => self.on_line_error(now, &error),
-            }
-        }
-        bells.line.keep_ringing();
-        true
-    }
-
-    fn on_line_text(&mut self, now: Instant, text: &str) {
-        let Some(leg) = self.conversation.source_mut() else { return };
-        match leg.handle(now, text) {
-            Ok(()) => self.conversation.source_fed(now),
-            // Behind the end there is only `stop` to wait for.
-            Err(_) if self.conversation.is_over() => {}
-            Err(fault) => self.on_line_fault(now, &fault),
-        }
-    }
-
-    fn on_line_fault(&mut self, now: Instant, fault: &LegFault) {
-        self.journal.leg_fault(fault);
-        self.close_line(fault.close_code(), "protocol");
-        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
-    }
-
-    fn on_line_closed(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if let Some(line) = self.line.take() {
-            let ours = line.is_closing();
-            line.part(cx);
-            self.on_line_lost(now, ours);
-        }
-    }
-
-    fn on_line_gone(&mut self, now: Instant) {
-        let ours = self.line.take().is_some_and(|line| line.is_closing());
-        self.on_line_lost(now, ours);
-    }
-
-    fn on_line_lost(&mut self, now: Instant, ours: bool) {
-        if !ours && !self.conversation.is_over() {
-            self.conversation.source_lost(now);
-        }
-    }
-
-    fn on_line_error(&mut self, now: Instant, error: &WsError) {
-        // After `stop` or our own close, Twilio may just drop the connection.
-        let expected = self.conversation.is_over() || self.line.as_ref().is_none_or(Socket::is_closing);
-        let code = socket::close_code(error);
-        if !expected {
-            self.journal.line_error(code.unwrap_or(1006), error);
-        }
-        let Some(code) = code else { return self.on_line_gone(now) };
-        self.close_line(code, "protocol");
-        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
-    }
-
-    fn close_line(&mut self, code: u16, reason: &'static str) {
-        if let Some(line) = &mut self.line
-            && line.close(code, reason).is_err()
-        {
-            self.line = None;
-        }
-    }
-
-    /// Connects to Gemini, or reads what it sent. Returns whether there was something.
-    fn poll_link(&mut self, bells: &Bells, cx: &mut Context<'_>) -> bool {
-        match &mut self.link {
-            Link::None => false,
-            Link::Connecting(connecting, since) => {
-                let Poll::Ready(outcome) = connecting.as_mut().poll(cx) else { return false };
-                let (now, since) = (Instant::now(), *since);
-                match outcome {
-                    Ok(socket) => {
-                        self.link = Link::Open(Box::new(Socket::new(socket)));
-                        bells.link.keep_ringing();
-                        self.journal.live_connected(now - since);
-                        self.conversation.live_mut().opened(now);
-                    }
-                    Err(failure) => {
-                        self.link = Link::None;
-                        self.conversation.live_mut().refused(now, &failure);
-                    }
-                }
-                self.conversation.live_fed(now);
-                true
-            }
-            Link::Open(_) if !bells.link.answer() => false,
-            Link::Open(_) => {
-                let before = self.clears();
-                let began = Instant::now();
-                let more = self.read_link(bells);
-                if self.clears() != before {
-                    self.cleared = Some(began);
-                }
-                more
-            }
-        }
-    }
-
-    fn clears(&self) -> u32 {
-        self.conversation.source().map_or(0, CallLeg::clears)
-    }
-
-    /// Reads what Gemini sent. Returns whether there may be more.
-    fn read_link(&mut self, bells: &Bells) -> bool {
-        let cx = &mut bells.link.context();
-        for _ in 0..FAIR {
-            let Link::Open(socket) = &mut self.link else { return true };
-            let Poll::Ready(message) = socket.poll_message(cx) else { return false };
-            let now = Instant::now();
-            let over = self.conversation.is_over();
-            let live = self.conversation.live_mut();
-            match message {
-                // Only its close is waited for.
-                Some(Ok(Message::Text(_) | Message::Binary(_))) if over => {}
-                Some(Ok(Message::Text(text))) => live.frame(now, text.as_bytes()),
-                Some(Ok(Message::Binary(bytes))) => live.frame(now, &bytes),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => live.alive(now),
-                Some(Ok(Message::Frame(_))) => {}
-                Some(Ok(Message::Close(frame))) => {
-                    let close = frame.map_or(Close { code: 1005, reason: String::new() }, |frame| Close {
-                        code: frame.code.into(),
-                        reason: self.connector.redact(frame.reason.as_str()),
-                    });
-                    if let Link::Open(socket) = std::mem::replace(&mut self.link, Link::None) {
-                        socket.part(cx);
-                    }
-                    live.closed(now, &close);
-                }
-                None => {
-                    self.link = Link::None;
-                    live.closed(now, &Close::broken("the connection ended"));
-                }
-                Some(Err(error)) => {
-                    self.link = Link::None;
-                    live.closed(now, &Close::broken(error.to_string()));
-                }
-            }
-            self.conversation.live_fed(now);
-            self.perform(now);
-        }
-        bells.link.keep_ringing();
         true
     }
 
@@ -481,67 +274,12 @@ impl Task {
         self.fresh = true;
     }
 
-    fn perform_live(&mut self, now: Instant) {
-        loop {
-            let can_send = matches!(&self.link, Link::Open(socket) if socket.can_send());
-            let Some(action) = self.conversation.live_mut().next_action(can_send) else { return };
-            let outcome = match (action, &mut self.link) {
-                (Action::Connect, link) => {
-                    let (connector, path) = (Arc::clone(&self.connector), self.conversation.live().setup().path());
-                    *link = Link::Connecting(Box::pin(async move { connector.connect(&path).await }), now);
-                    self.fresh = true;
-                    Ok(())
-                }
-                (Action::Send(text), Link::Open(socket)) => socket.send_text(text),
-                (Action::Ping, Link::Open(socket)) => socket.send_ping(),
-                (Action::Close, Link::Open(socket)) => socket.close(1000, ""),
-                (Action::Drop | Action::Close, link) => {
-                    *link = Link::None;
-                    Ok(())
-                }
-                (Action::Send(_) | Action::Ping, _) => Ok(()),
-            };
-            if let Err(error) = outcome {
-                self.on_link_broken(now, &error);
-            }
-        }
-    }
-
-    fn send_line(&mut self) {
-        let Some(line) = &mut self.line else { return };
-        let Some(leg) = self.conversation.source_mut() else { return };
-        while line.can_send() {
-            let Some(message) = leg.next_message() else { return };
-            if line.send_text(message).is_err() {
-                // The reader will say why.
-                return;
-            }
-        }
-    }
-
     fn flush(&mut self, bells: &Bells, now: Instant) {
-        if let Some(line) = &mut self.line
-            && let Err(error) = line.flush(&mut bells.line.context())
-        {
-            self.on_line_error(now, &error);
-            self.fresh = true;
-        }
+        self.flush_line(&bells.line, now);
         if let Some(began) = self.cleared.take() {
             self.journal.clear_written(began.elapsed());
         }
-        if let Link::Open(socket) = &mut self.link
-            && let Err(error) = socket.flush(&mut bells.link.context())
-        {
-            self.on_link_broken(now, &error);
-        }
-    }
-
-    fn on_link_broken(&mut self, now: Instant, error: &WsError) {
-        self.link = Link::None;
-        self.conversation.live_mut().closed(now, &Close::broken(error.to_string()));
-        self.conversation.live_fed(now);
-        // What follows from it is still to be carried out.
-        self.fresh = true;
+        self.flush_link(&bells.link, now);
     }
 
     /// Whether the task is done.
@@ -563,7 +301,7 @@ impl Task {
                 false
             }
             Phase::Leaving(since) => {
-                let closed = self.line.is_none() && !matches!(self.link, Link::Open(_));
+                let closed = self.line.is_none() && !self.link.is_open();
                 closed || now >= *since + CLOSE_WITHIN
             }
         }

@@ -4,8 +4,8 @@ use frontdesk_core::gemini::setup::Setup;
 use frontdesk_core::tools::decl;
 use jiff::Timestamp;
 
+use super::Connector;
 use crate::config::{ClinicConfig, GeminiConfig};
-use crate::live::Connector;
 
 /// The instruction that comes with Frontdesk; `{…}` are filled in.
 const RECEPTIONIST: &str = include_str!("../../../images/prompts/receptionist.md");

@@ -1,0 +1,9 @@
+//! What all connections are made of: byte streams, TLS, WebSockets that never wait, and who of several has called.
+
+pub mod bell;
+pub mod socket;
+mod stream;
+mod tls;
+
+pub use stream::Stream;
+pub use tls::{TlsError, client_tls, server_tls};

@@ -1,0 +1,123 @@
+//! The phone line: everything that a call is made of, and how one is started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use frontdesk_core::gemini::live::LiveSession;
+use frontdesk_core::session::bridge::Patience;
+use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::twilio::signature::{AuthToken, SignatureChecker};
+use frontdesk_core::twilio::twiml::{self, Fallback, TwimlError};
+use jiff::Timestamp;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::mpsc;
+
+use super::calls::{Calls, Command, View};
+use super::journal::Journal;
+use super::paths;
+use super::rest::Rest;
+use super::task::{self, Call};
+use crate::clock::Clock;
+use crate::config::{ClinicConfig, GeminiConfig, PhoneConfig};
+use crate::live::{Connector, prompt};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::supervise::Calls as CallTasks;
+
+/// Longest message on voicemail.
+const LONGEST_MESSAGE: Duration = Duration::from_mins(2);
+
+/// One phone number with everything behind it.
+pub struct PhoneLine {
+    /// The phone's settings.
+    pub phone: PhoneConfig,
+    /// The model's settings.
+    pub gemini: GeminiConfig,
+    /// Whom the agent speaks for.
+    pub clinic: ClinicConfig,
+    /// The running calls.
+    pub calls: Arc<Calls>,
+    /// Opens live connections.
+    pub connector: Arc<Connector>,
+    /// Hangs up.
+    pub rest: Arc<Rest>,
+    /// Keeps records.
+    pub store: Store,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Civil time.
+    pub clock: Clock,
+    /// Runs the calls' tasks.
+    pub tasks: CallTasks,
+    /// Tells Twilio from others.
+    pub checker: SignatureChecker,
+    /// What Twilio does with the caller when we do not.
+    pub fallback: Fallback,
+}
+
+impl PhoneLine {
+    /// Checks signatures with the configured tokens.
+    pub fn checker(phone: &PhoneConfig) -> SignatureChecker {
+        let secondary = phone.auth_token_secondary.as_ref();
+        let tokens = std::iter::once(&phone.auth_token).chain(secondary);
+        SignatureChecker::new(tokens.map(|token| AuthToken::new(token.expose())).collect())
+    }
+
+    /// The fallback of the configuration, tried out so that no call is the first to meet a sentence that is too long.
+    pub fn fallback(phone: &PhoneConfig, clinic: &ClinicConfig) -> Result<Fallback, TwimlError> {
+        let language = clinic.language.clone();
+        let fallback = match &phone.fallback_number {
+            Some(number) => Fallback::Dial {
+                say: phone.fallback_say.clone(),
+                language,
+                number: number.clone(),
+                caller_id: phone.number.clone(),
+                action_url: None,
+            },
+            None => Fallback::Voicemail {
+                say: phone.voicemail_say.clone(),
+                language,
+                action_url: format!("{}{}", phone.public_url, paths::VOICEMAIL),
+                recording_status_url: format!("{}{}", phone.public_url, paths::VOICEMAIL),
+                max_length: LONGEST_MESSAGE,
+                goodbye: phone.voicemail_goodbye.clone(),
+            },
+        };
+        twiml::fallback_only(&fallback)?;
+        Ok(fallback)
+    }
+
+    /// A name for a conversation in our logs: random, of no meaning.
+    pub fn live_id() -> String {
+        let mut bits = [0; 6];
+        // Without randomness every conversation is called the same: the log suffers, the call does not.
+        let _ = SystemRandom::new().fill(&mut bits);
+        let number = bits.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+        format!("L{number:012x}")
+    }
+
+    /// Starts the task of an admitted call.
+    pub fn start(&self, call: CallSid, live_id: String, commands: mpsc::Receiver<Command>, view: Arc<View>) {
+        let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now());
+        let seed = u64::from_le_bytes(call.as_str().as_bytes()[2..10].try_into().unwrap_or_default());
+        let journal =
+            Journal::new(call, live_id, self.store.clone(), self.metrics.clone(), self.clock, Arc::clone(&self.calls));
+        let task = Call {
+            sid: call,
+            account_sid: self.phone.account_sid.as_str().to_owned(),
+            live: LiveSession::new(setup, self.gemini.rotate_after, seed),
+            patience: Patience {
+                no_input: self.phone.no_input,
+                goodbye: self.phone.goodbye,
+                longest: self.phone.max_call,
+            },
+            lead: self.phone.lead,
+            connector: Arc::clone(&self.connector),
+            rest: Arc::clone(&self.rest),
+            journal,
+            commands,
+            view,
+        };
+        self.tasks.spawn("call", call, move |stop| task::run(task, stop));
+    }
+}

@@ -1,0 +1,12 @@
+//! Where Twilio finds us, below `phone.public_url`.
+
+/// A call asks what to do.
+pub const VOICE: &str = "/twilio/voice";
+/// A call has moved on.
+pub const STATUS: &str = "/twilio/status";
+/// A media stream has started, stopped, or could not be connected.
+pub const STREAM: &str = "/twilio/stream";
+/// A message was left.
+pub const VOICEMAIL: &str = "/twilio/voicemail";
+/// A media stream; its token follows.
+pub const MEDIA: &str = "/twilio/media/";
