@@ -1,7 +1,12 @@
 #![expect(clippy::disallowed_methods, reason = "tests need some instant to count from")]
 
+use super::connection::{CLOSE_WITHIN, DEAF, GIVE_UP_FIRST, ROTATE_AT_LAST, SETUP_WITHIN};
+use super::functions::SILENT_AFTER_TOOL;
+use super::incoming::MOST_REPEATED;
 use super::*;
+use crate::gemini::close::{Close, ConnectFailure};
 use crate::gemini::setup::tests::setup;
+use crate::gemini::wire::Scheduling;
 use serde_json::json;
 
 const ROTATE: Duration = Duration::from_mins(8);
