@@ -30,7 +30,7 @@ pub struct Setup {
     pub model: String,
     /// Prebuilt voice.
     pub voice: String,
-    /// BCP-47: a hint for both transcriptions. Without it short utterances often come back in a wrong language.
+    /// BCP-47: a hint for the caller's transcription. Without it short utterances often come back in a wrong language.
     pub language: String,
     /// System instruction.
     pub instruction: String,
@@ -70,7 +70,7 @@ impl Setup {
     }
 
     /// The setup message; with `handle` it resumes. `seeded` announces that history follows, for models that take
-    /// it only there.
+    /// it only there; a resumed session has its history already.
     pub fn message(&self, handle: Option<&str>, seeded: bool) -> Bytes {
         let capabilities = self.capabilities();
         let mut generation = json!({
@@ -93,7 +93,7 @@ impl Setup {
         if !self.tools.is_empty() {
             setup["tools"] = json!([{ "functionDeclarations": self.tools }]);
         }
-        if seeded && !capabilities.client_content {
+        if seeded && handle.is_none() && !capabilities.client_content {
             setup["historyConfig"] = json!({ "initialHistoryInClientContent": true });
         }
         wire::json(&json!({ "setup": setup }))
@@ -149,6 +149,7 @@ pub(crate) mod tests {
         let seed_only = Setup { model: "gemini-3.1-flash-live-preview".into(), ..setup() };
         assert!(message(&seed_only, None, true)["setup"]["historyConfig"].is_object());
         assert!(message(&seed_only, None, false)["setup"]["historyConfig"].is_null());
+        assert!(message(&seed_only, Some("abc"), true)["setup"]["historyConfig"].is_null(), "refused on resumption");
     }
 
     #[test]

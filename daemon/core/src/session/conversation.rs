@@ -212,7 +212,7 @@ impl<S: Source> Conversation<S> {
                 Effect::Flush => self.with_source(|source| {
                     source.flush(now);
                 }),
-                Effect::Begin(opening) => self.live.begin(now, &opening),
+                Effect::Begin(opening) => self.live.begin(&opening),
                 Effect::Prompt(text) => self.live.send_text(text),
                 Effect::Resume(why) => self.live.resume(now, why),
                 Effect::StartAfresh(why) => self.live.start_afresh(now, why),

@@ -221,7 +221,7 @@ impl Run {
         let now = self.now;
         match act {
             Act::Net(act) => self.shell.net(now, &mut self.live, act),
-            Act::Begin(how, text) => self.live.begin(now, &opening(*how, text)),
+            Act::Begin(how, text) => self.live.begin(&opening(*how, text)),
             Act::Audio(sound, blocks) => {
                 self.live.send_audio(now, &sound.pcm(usize::from(*blocks) * 320));
                 let (waiting, _) = self.live.uplink_backlog();

@@ -10,16 +10,16 @@ use super::incoming::ModelTurn;
 use super::uplink::{Hold, Unknown};
 
 /// From dialling to `setupComplete`; normally well under two seconds.
-pub(super) const SETUP_WITHIN: Duration = Duration::from_secs(8);
+pub(super) const SETUP_WITHIN: Duration = Duration::from_secs(4);
 /// The far end's answer to our close is waited for that long.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
-/// A call that could never be connected is given up after that.
-pub(super) const GIVE_UP_FIRST: Duration = Duration::from_secs(10);
+/// A call that could never be connected is given up after that: somebody has picked up and hears nothing yet.
+pub(super) const GIVE_UP_FIRST: Duration = Duration::from_secs(6);
 /// A conversation that was interrupted is given up after that.
 const GIVE_UP: Duration = Duration::from_secs(30);
 /// A connection that stood that long has proven itself: the back-off starts over.
 const STABLE: Duration = Duration::from_secs(15);
-/// Two failures within that time with the same handle: the handle is poisoned.
+/// Two failures within that time of connections that had presented a handle: the handle is poisoned.
 const POISONED_WITHIN: Duration = Duration::from_secs(10);
 /// Failures that are not in the table are tried again that often.
 const UNKNOWN_TRIES: u32 = 5;
@@ -78,7 +78,7 @@ impl LiveSession {
             self.last_frame = Some(now);
             let handle = if self.resuming { self.handle.as_ref().map(|handle| handle.value.as_str()) } else { None };
             self.control.clear();
-            self.control.push_back(self.setup.message(handle, self.ever_open));
+            self.control.push_back(self.setup.message(handle, self.ever_begun));
         }
     }
 
@@ -158,6 +158,9 @@ impl LiveSession {
 
     /// Does what is due at `now`.
     pub fn poll(&mut self, now: Instant) {
+        if self.give_up_at().is_some_and(|at| now >= at) {
+            return self.give_up();
+        }
         match self.state {
             State::BackingOff { until } if now >= until => self.dial(now),
             State::Dialling { since } | State::SettingUp { since } if now >= since + SETUP_WITHIN => {
@@ -181,7 +184,7 @@ impl LiveSession {
 
     /// When [`poll`](Self::poll) must be called next, whatever arrives until then.
     pub fn deadline(&self) -> Option<Instant> {
-        match self.state {
+        let step = match self.state {
             State::Idle | State::Over => None,
             State::BackingOff { until } => Some(until),
             State::Dialling { since } | State::SettingUp { since } => Some(since + SETUP_WITHIN),
@@ -198,7 +201,32 @@ impl LiveSession {
                     .flatten()
                     .min()
             }
+        };
+        [step, self.give_up_at()].into_iter().flatten().min()
+    }
+
+    /// When trying to reach the service ends; `None` while it is reached, or nobody tries.
+    fn give_up_at(&self) -> Option<Instant> {
+        match self.state {
+            State::BackingOff { .. } | State::Dialling { .. } | State::SettingUp { .. } | State::Closing { .. } => {
+                let limit = if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST };
+                self.outage_since.map(|since| since + limit)
+            }
+            State::Idle | State::Open { .. } | State::Over => None,
         }
+    }
+
+    fn give_up(&mut self) {
+        if matches!(self.state, State::Dialling { .. } | State::SettingUp { .. } | State::Closing { .. }) {
+            self.actions.push_back(Action::Drop);
+        }
+        let why = self.last_why.take().unwrap_or_else(|| "no answer".to_owned());
+        self.lose(Fault::Unreachable, why);
+    }
+
+    fn lose(&mut self, fault: Fault, why: String) {
+        self.end();
+        self.events.push_back(LiveEvent::Lost { fault, why });
     }
 
     pub(super) fn dial(&mut self, now: Instant) {
@@ -214,7 +242,8 @@ impl LiveSession {
         if !matches!(self.state, State::SettingUp { .. }) {
             return;
         }
-        let resumed = self.resuming;
+        // A handle may come before the first word: what it resumes has still to begin.
+        let resumed = self.resuming && self.ever_begun;
         self.state = State::Open { since: now, begun: resumed };
         self.ever_open = true;
         self.next_ping = Some(now + PING_EVERY);
@@ -222,7 +251,7 @@ impl LiveSession {
         self.events.push_back(LiveEvent::Ready { resumed });
         if resumed {
             self.catch_up();
-            self.release(now);
+            self.release();
         } else {
             self.unknown = Unknown::default();
         }
@@ -294,34 +323,43 @@ impl LiveSession {
 
     pub(super) fn failed(&mut self, now: Instant, verdict: Verdict, why: String) {
         self.hold(now, self.unfollowed(now));
-        let outage = *self.outage_since.get_or_insert(now);
-        let limit = if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST };
-        let again = self.last_failure.replace(now).is_some_and(|last| now < last + POISONED_WITHIN);
+        self.outage_since.get_or_insert(now);
+        let poisoned =
+            self.blames_handle(now) && self.handle_failed.replace(now).is_some_and(|last| now < last + POISONED_WITHIN);
         self.unknown_closes += u32::from(verdict == Verdict::Unknown);
         let fault = match verdict {
             Verdict::Fail => Some(Fault::Configuration),
             Verdict::Quota => Some(Fault::Quota),
             Verdict::Unknown if self.unknown_closes > UNKNOWN_TRIES => Some(Fault::Configuration),
-            _ if now >= outage + limit => Some(Fault::Unreachable),
             _ => None,
         };
         if let Some(fault) = fault {
-            self.end();
-            self.events.push_back(LiveEvent::Lost { fault, why });
-            return;
+            return self.lose(fault, why);
         }
+        self.last_why = Some(why.clone());
         self.events.push_back(LiveEvent::Reconnecting { why });
-        let worthless = verdict == Verdict::Fresh || self.resuming && again;
+        let worthless = verdict == Verdict::Fresh || poisoned;
         let forgotten = worthless && self.handle.take().is_some();
         // The first attempt after a break follows at once, and so does the next one if it goes without the handle that
         // was at fault. No more than these: a service may give a handle and curse it with every connection.
         let tries = self.backoff.tries();
-        let at_once = tries == 0 || forgotten && tries == 1;
+        let at_once = tries == 0 || forgotten && tries <= 2;
         let delay = self.backoff.next().unwrap_or(GIVE_UP);
         if at_once {
             return self.dial(now);
         }
         self.state = State::BackingOff { until: now + delay };
+    }
+
+    /// Whether the handle may be at fault for the end of this connection: it was shown to the service, which then refused
+    /// or broke the connection soon. A network that is down never saw it.
+    fn blames_handle(&self, now: Instant) -> bool {
+        self.resuming
+            && match self.state {
+                State::SettingUp { .. } => true,
+                State::Open { since, .. } => now < since + POISONED_WITHIN,
+                _ => false,
+            }
     }
 
     pub(super) fn end(&mut self) {

@@ -19,12 +19,12 @@ impl LiveSession {
     pub fn answer_tool(&mut self, now: Instant, key: CallKey, response: &Value, scheduling: Option<Scheduling>) {
         let Some((name, asked)) = self.ledger.answer(now, key, response) else { return };
         self.reply_to_tool(now, &name, &asked, response, scheduling);
-        self.release_after_tools(now);
+        self.release_after_tools();
     }
 
-    pub(super) fn release_after_tools(&mut self, now: Instant) {
+    pub(super) fn release_after_tools(&mut self) {
         if self.ledger.running() == 0 && self.is_open() {
-            self.release(now);
+            self.release();
         }
     }
 

@@ -55,7 +55,7 @@ impl LiveSession {
         for id in message.tool_call_cancellation.0.into_iter().flat_map(|cancelled| cancelled.ids.0) {
             let key = id.0.and_then(|id| self.ledger.cancel(self.connection, &id));
             self.events.extend(key.map(LiveEvent::ToolCancelled));
-            self.release_after_tools(now);
+            self.release_after_tools();
         }
         if let Some(update) = message.session_resumption_update.0 {
             self.on_handle(now, update.new_handle.0.as_deref(), update.resumable.0);
@@ -85,14 +85,22 @@ impl LiveSession {
                 self.turn.leftovers_until = Some(now + LEFTOVERS);
             }
             self.unknown.answered = true;
+            self.silent_after_tool = None;
             self.events.push_back(LiveEvent::Interrupted);
         }
         if let Some(text) = content.input_transcription.0.and_then(|transcription| transcription.text.0) {
             let text = without_control_tokens(text);
             self.unknown.caller.push_str(&text);
+            if !text.trim().is_empty() {
+                // Whoever speaks up waits for an answer to that.
+                self.silent_after_tool = None;
+            }
             self.events.push_back(LiveEvent::CallerSaid(text));
         }
-        if let Some(text) = content.output_transcription.0.and_then(|transcription| transcription.text.0) {
+        let leftover = self.is_leftover(now);
+        if let Some(text) =
+            content.output_transcription.0.and_then(|transcription| transcription.text.0).filter(|_| !leftover)
+        {
             let text = without_control_tokens(text);
             self.unknown.agent.push_str(&text);
             self.unknown.answered = false;
@@ -122,9 +130,14 @@ impl LiveSession {
         }
     }
 
+    /// Whether what the model says now belongs to a turn that was interrupted: its words are dropped like its sound.
+    fn is_leftover(&self, now: Instant) -> bool {
+        self.turn.leftovers_until.is_some_and(|until| now < until)
+    }
+
     pub(super) fn on_blob(&mut self, now: Instant, blob: &wire::Blob<'_>) {
         let (Some(rate), Some(data)) = (blob.pcm_rate(), blob.data.0.as_deref()) else { return };
-        if self.turn.leftovers_until.is_some_and(|until| now < until) {
+        if self.is_leftover(now) {
             return;
         }
         if self.turn.first_speech.is_none() {

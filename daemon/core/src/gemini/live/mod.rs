@@ -58,9 +58,14 @@ pub struct LiveSession {
     resuming: bool,
     backoff: Backoff,
     unknown_closes: u32,
-    last_failure: Option<Instant>,
+    /// A connection that had presented the handle last failed then.
+    handle_failed: Option<Instant>,
     outage_since: Option<Instant>,
+    /// What the last failure of this outage was.
+    last_why: Option<String>,
     ever_open: bool,
+    /// The conversation has begun, on whatever connection.
+    ever_begun: bool,
     rotation: Rotation,
     quiet_since: Option<Instant>,
     turn: ModelTurn,
@@ -102,9 +107,11 @@ impl LiveSession {
             resuming: false,
             backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(4), seed),
             unknown_closes: 0,
-            last_failure: None,
+            handle_failed: None,
             outage_since: None,
+            last_why: None,
             ever_open: false,
+            ever_begun: false,
             rotation: Rotation { wanted: None, at_last: None },
             quiet_since: None,
             turn: ModelTurn::default(),
@@ -131,21 +138,24 @@ impl LiveSession {
         }
     }
 
-    /// Path and query of the WebSocket, below the configured endpoint.
+    /// What its connections are set up with.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
 
     /// Begins a conversation that knows nothing: the answer to [`LiveEvent::Ready`] that is not resumed.
-    pub fn begin(&mut self, now: Instant, opening: &Opening) {
+    pub fn begin(&mut self, opening: &Opening) {
         let State::Open { begun: begun @ false, .. } = &mut self.state else { return };
         *begun = true;
+        self.ever_begun = true;
         match opening {
             Opening::Greet => self.control.push_back(wire::greet()),
             Opening::Answer => {}
-            Opening::Summary { text, answer } => self.tell(text, *answer),
+            // The first thing of a session: every model takes history here.
+            Opening::Summary { text, answer } => self.control.push_back(wire::context(text, *answer)),
         }
-        self.release(now);
+        self.tell_late_answers();
+        self.release();
     }
 
     /// Types a text to the model, which answers it: a nudge, or a notice of what happened.

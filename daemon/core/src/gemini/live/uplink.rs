@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::super::{replay, wire};
+use super::super::wire;
 use super::LiveSession;
 
 /// Audio of one message, when it had to queue: 100 ms.
@@ -66,13 +66,14 @@ impl LiveSession {
     }
 
     /// Lets audio flow again, beginning with what was held and what the service had not answered.
-    pub(super) fn release(&mut self, now: Instant) {
+    pub(super) fn release(&mut self) {
         let Some(hold) = self.hold.take() else { return };
         let reach = hold.since.checked_sub(hold.reach_back).unwrap_or(hold.since);
         let known = self.handle.as_ref().filter(|_| self.resuming).map(|handle| handle.knows_until);
         let from = [known, self.answered_until].into_iter().flatten().fold(reach, Instant::max);
         self.replay.since(from, &mut self.uplink);
-        self.replay.forget_before(now.checked_sub(replay::SPAN).unwrap_or(now));
+        // What was not answered may have to be said once more.
+        self.replay.forget_before(self.answered_until.unwrap_or(reach));
     }
 
     /// Tells a resumed session what was said behind its handle, and what functions answered meanwhile.
@@ -87,6 +88,11 @@ impl LiveSession {
             );
             self.tell(&text, !answered);
         }
+        self.tell_late_answers();
+    }
+
+    /// Tells what functions answered while nobody listened.
+    pub(super) fn tell_late_answers(&mut self) {
         for (name, response) in std::mem::take(&mut self.late_answers) {
             self.tell_result(&name, &response);
         }
@@ -94,11 +100,8 @@ impl LiveSession {
 
     pub(super) fn tell(&mut self, text: &str, answer: bool) {
         // Models that take history only at the start take typed text instead, which they always answer.
-        let message = if self.setup.capabilities().client_content || !self.resuming {
-            wire::context(text, answer)
-        } else {
-            wire::text(text)
-        };
+        let message =
+            if self.setup.capabilities().client_content { wire::context(text, answer) } else { wire::text(text) };
         self.control.push_back(message);
     }
 
