@@ -1,5 +1,7 @@
 //! Stories of whole calls, in virtual time: what the caller hears and when, what the service is told, what is recorded.
 
+#[path = "conversation_manners_tests.rs"]
+mod manners;
 #[path = "conversation_property.rs"]
 mod property;
 #[path = "conversation_world.rs"]
@@ -12,6 +14,8 @@ use crate::session::effect::WatchdogStep;
 use crate::session::transcript::Who;
 use crate::tools::decl;
 use crate::units::SampleRate;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Duration;
 use world::{CALLER, Move, QUESTION, STOP, World, hang_up, ms, tone_word};
@@ -532,7 +536,7 @@ fn a_word_in_a_planned_rotation_is_heard() {
 #[test]
 fn an_opening_is_given_once() {
     let mut world = World::greeted();
-    world.conversation.live_mut().begin(world.now, &Opening::Greet);
+    world.conversation.live_mut().begin(&Opening::Greet);
     world.run(ms(1_000));
     assert_eq!(world.service.greetings, 1);
 }

@@ -106,9 +106,10 @@ impl Turn {
                 (Self::CallerSpeaking, None)
             }
             (Self::CallerSpeaking, Voice(End { voiced })) if voiced >= WORTH_AN_ANSWER => (Self::AgentDue, None),
-            (Self::Listening | Self::AgentDue | Self::CallerSpeaking, Speech) => {
-                (Self::Replying { ducked: false, complete: false }, None)
-            }
+            (Self::Listening | Self::AgentDue, Speech) => (Self::Replying { ducked: false, complete: false }, None),
+            // The model took a pause for the end: it begins in a low voice, which rises when the caller falls silent. Cut
+            // it here, and behind a noise that never ends nobody would ever hear an answer.
+            (Self::CallerSpeaking, Speech) => (Self::Replying { ducked: true, complete: false }, Some(Duck)),
             (Self::Replying { complete: true, ducked: false }, PlayedOut)
             | (Self::CallerSpeaking, Voice(End { .. }))
             | (Self::AgentDue, NothingToSay) => (Self::Listening, None),
@@ -172,6 +173,13 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_speaks_into_the_callers_voice_does_so_quietly_until_the_caller_is_done() {
+        let (turn, effects) = play(&[ONSET, SUSTAINED, TurnEvent::Speech]);
+        assert_eq!((turn, effects.as_slice()), (Turn::Replying { ducked: true, complete: false }, &[Duck][..]));
+        assert_eq!(play(&[ONSET, SUSTAINED, TurnEvent::Speech, END]).1, [Duck, Unduck]);
+    }
+
+    #[test]
     fn a_reply_of_silence_leaves_the_agent_owing_one() {
         let (turn, _) = play(&[TurnEvent::Speech, TurnEvent::ReplyComplete, TurnEvent::PlayedSilence]);
         assert_eq!(turn, Turn::AgentDue);
@@ -215,9 +223,12 @@ mod tests {
                 let before = turn;
                 let (next, effect) = turn.on(event);
                 turn = next;
-                if effect.is_some() {
+                if matches!(effect, Some(Flush | Unduck)) {
                     prop_assert!(matches!(before, Turn::Replying { .. }), "{before:?} gave {effect:?}");
                 }
+                let lowered = |turn| matches!(turn, Turn::Replying { ducked: true, .. });
+                prop_assert_eq!(effect == Some(Duck), lowered(turn) && !lowered(before));
+                prop_assert!(effect.is_some() || lowered(turn) == lowered(before), "a voice stays low for ever");
                 let replying = matches!(turn, Turn::Replying { .. });
                 prop_assert!(effect != Some(Flush) || !replying, "a flushed reply goes on");
             }

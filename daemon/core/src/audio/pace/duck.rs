@@ -16,14 +16,19 @@ const AUDIBLE: Dbfs = Dbfs(-50.0);
 impl Playout {
     /// Takes back what has not been heard and goes on with it at a lower level and a short lead.
     ///
-    /// Returns whether the far end must be told to clear. Nothing happens when nothing is playing.
+    /// Returns whether the far end must be told to clear. When nothing is playing, what comes
+    /// next begins at the lower level.
     #[must_use]
     pub fn duck(&mut self, now: Instant) -> bool {
-        if self.ducked || (self.queue.is_empty() && self.runs_until(now).is_none()) {
+        if self.ducked {
             return false;
         }
         self.ducked = true;
         self.target = Gain::from_db(DUCK_DB);
+        if self.queue.is_empty() && self.runs_until(now).is_none() {
+            self.gain = self.target;
+            return false;
+        }
         self.fade_left = 1;
         let heard = self.heard_at_clear(now);
         let unheard = ((self.position.0 - heard.0) as usize).min(self.sent.len());
@@ -41,11 +46,6 @@ impl Playout {
         self.ducked = false;
         self.target = Gain::UNITY;
         self.fade_left = FADE_IN_FRAMES;
-    }
-
-    /// Whether the reply is being played at a lower level.
-    pub fn is_ducked(&self) -> bool {
-        self.ducked
     }
 
     /// Drops everything that has not been heard. Returns how far the ear came, and whether the far end must clear.

@@ -6,8 +6,9 @@ use super::{Bridge, Facts, Farewell};
 use crate::session::effect::{Effect, EndReason};
 use crate::session::turn::Turn;
 
-/// A farewell that has not begun by then is not waited for.
-const FAREWELL_BEGINS: Duration = Duration::from_secs(6);
+/// A farewell that has not begun by then is not waited for: the model is reminded after 5 s of silence, and needs up to
+/// 3 s to speak.
+const FAREWELL_BEGINS: Duration = Duration::from_secs(9);
 /// The last mark is waited for that long behind the estimated end.
 const MARK_GRACE: Duration = Duration::from_secs(2);
 /// No farewell lasts longer.
@@ -25,6 +26,14 @@ impl Bridge {
         if self.farewell.as_ref().is_some_and(|farewell| !farewell.hang_up.survives_barge_in()) {
             self.farewell = None;
             self.note("farewell-withdrawn", "");
+        }
+    }
+
+    /// Nobody was there, and now somebody says a word, however short: the goodbye was not meant for them.
+    pub(super) fn withdraw_goodbye_to_nobody(&mut self, said: &str) {
+        let to_nobody = Effect::HangUp(EndReason::NoInput);
+        if !said.trim().is_empty() && self.farewell.as_ref().is_some_and(|farewell| farewell.hang_up == to_nobody) {
+            self.withdraw_farewell();
         }
     }
 

@@ -158,6 +158,8 @@ impl Bridge {
         let audible = self.reply_started.zip(facts.audible_until).is_some_and(|(started, until)| until > started);
         if audible && !self.reply_measured {
             self.reply_measured = true;
+            self.was_heard = true;
+            self.unheard_answers = 0;
             self.rung = 0;
             if let Some(ended) = self.voice_ended.take() {
                 self.effects.push_back(Effect::Measure(Measure::TurnGap(now.saturating_duration_since(ended))));

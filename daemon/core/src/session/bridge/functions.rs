@@ -13,6 +13,8 @@ use crate::tools::decl;
 
 /// A function that has not answered by then has failed, as far as the caller is concerned.
 const TOOL_WITHIN: Duration = Duration::from_secs(15);
+/// Functions that may be answered without a word to the caller; more do not put the watchdog off.
+const MOST_UNHEARD_ANSWERS: u32 = 3;
 
 impl Bridge {
     /// A function has been carried out.
@@ -29,6 +31,11 @@ impl Bridge {
             self.effects.push_back(Effect::RunTool(call));
             return;
         }
+        if self.turn == Turn::CallerSpeaking {
+            let response =
+                json!({ "output": { "status": "not ended", "why": "The caller is speaking. Listen first." } });
+            return self.answer_tool(now, call.key, response, Scheduling::Silent, facts);
+        }
         let spoken = matches!(self.turn, Turn::Replying { .. });
         let scheduling = if spoken { Scheduling::Silent } else { Scheduling::WhenIdle };
         let response =
@@ -41,8 +48,11 @@ impl Bridge {
         self.running.retain(|running| running.key != key);
         self.effects.push_back(Effect::AnswerTool { key, response, scheduling: when });
         if when != Scheduling::Silent {
-            // The caller waits for what comes of it.
-            self.tool_answered = Some(now);
+            // The caller waits for what comes of it; not for ever, of a model that only calls and never speaks.
+            self.unheard_answers += 1;
+            if self.unheard_answers <= MOST_UNHEARD_ANSWERS {
+                self.tool_answered = Some(now);
+            }
             self.move_floor(now, TurnEvent::Prompted, facts);
         }
     }

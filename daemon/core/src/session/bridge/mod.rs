@@ -115,6 +115,12 @@ pub struct Bridge {
     running: Vec<Running>,
     /// A function last gave its answer.
     tool_answered: Option<Instant>,
+    /// Answers given to functions since a reply was last audible.
+    unheard_answers: u32,
+    /// A reply was audible: whoever takes over must not greet.
+    was_heard: bool,
+    /// This connection's nonsense is in the record.
+    garbage_noted: bool,
     effects: VecDeque<Effect>,
     over: bool,
 }
@@ -148,6 +154,9 @@ impl Bridge {
             farewell: None,
             running: Vec::new(),
             tool_answered: None,
+            unheard_answers: 0,
+            was_heard: false,
+            garbage_noted: false,
             effects: VecDeque::new(),
             over: false,
         }
@@ -192,6 +201,7 @@ impl Bridge {
             LiveEvent::CallerSaid(text) => {
                 self.caller_is_there(now);
                 self.understood = Some(now);
+                self.withdraw_goodbye_to_nobody(&text);
                 self.transcript.caller_said(now, &text);
             }
             LiveEvent::AgentSaid(text) => {
@@ -213,8 +223,16 @@ impl Bridge {
                 self.live_ready = false;
                 self.note("live-reconnecting", &why);
             }
-            LiveEvent::NudgedAfterTool => self.note("nudged-after-tool", ""),
-            LiveEvent::Garbage => self.note("live-garbage", ""),
+            LiveEvent::NudgedAfterTool => {
+                self.note("nudged-after-tool", "");
+                self.move_floor(now, TurnEvent::Prompted, facts);
+            }
+            LiveEvent::Garbage => {
+                // One line a connection: a service that talks nonsense does so at the rate of frames.
+                if !std::mem::replace(&mut self.garbage_noted, true) {
+                    self.note("live-garbage", "");
+                }
+            }
             LiveEvent::Lost { fault, why } => {
                 self.note("live-lost", &why);
                 let why = match fault {
@@ -320,11 +338,12 @@ impl Bridge {
     fn on_ready(&mut self, now: Instant, resumed: bool) {
         self.live_ready = true;
         self.dropping = false;
+        self.garbage_noted = false;
         self.note("live-ready", if resumed { "resumed" } else { "new" });
         if resumed || self.connected.is_none() {
             return;
         }
-        let opening = if self.transcript.is_empty() {
+        let opening = if self.transcript.is_empty() && !self.was_heard {
             if self.turn == Turn::Listening {
                 self.set_turn(now, Turn::AgentDue);
             }
@@ -332,7 +351,11 @@ impl Bridge {
         } else {
             let text = format!(
                 "[You are in the middle of a phone call; the connection was renewed. Do not greet again. So far:\n{}]",
-                self.transcript.summary()
+                if self.transcript.is_empty() {
+                    "You have greeted the caller.".to_owned()
+                } else {
+                    self.transcript.summary()
+                }
             );
             // A reply that has arrived whole is being heard, connection or not.
             let answer = matches!(self.turn, Turn::AgentDue | Turn::Replying { complete: false, .. });
