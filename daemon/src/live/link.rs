@@ -101,6 +101,11 @@ impl Link {
         LinkEvent::Closed(Close::broken(why))
     }
 
+    /// What the service said of itself, fit for the record and the log; see [`Connector::redact`].
+    pub fn redact(&self, text: &str) -> String {
+        self.connector.redact(text)
+    }
+
     /// Whether there is a socket that takes a message now.
     pub fn can_send(&self) -> bool {
         matches!(&self.state, State::Open(socket) if socket.can_send())

@@ -1,4 +1,4 @@
-//! What all connections are made of: byte streams, TLS, WebSockets that never wait, and who of several has called.
+//! What all connections are made of: byte streams, TLS, `WebSocket`s that never wait, and who of several has called.
 
 pub mod bell;
 pub mod socket;

@@ -166,6 +166,21 @@ async fn a_key_in_a_close_reason_reaches_no_log() {
     assert!(!serde_json::to_string(&record).unwrap().contains(&KEY[..KEY.len() - 3]));
 }
 
+/// As above, from a service that complains first and closes afterwards.
+#[tokio::test]
+async fn a_key_in_an_error_message_reaches_no_log() {
+    let world = World::start().await;
+    let (_stream, mut gemini) = world.talking().await;
+    let quoted = &KEY[..KEY.len() - 2];
+    let error = format!(r#"{{"error":{{"code":403,"message":"Consumer\n'api_key:{quoted}' was suspended"}}}}"#);
+    gemini.send(Message::text(error)).await.unwrap();
+    until(|| !log::lines_with("was suspended").is_empty()).await;
+    assert_eq!(log::lines_with(quoted), [""; 0]);
+    let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap();
+    let record = serde_json::to_string(&record).unwrap();
+    assert!(record.contains("was suspended") && !record.contains(quoted), "{record}");
+}
+
 /// CPU time of this thread.
 fn cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

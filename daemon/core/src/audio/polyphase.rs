@@ -15,6 +15,8 @@ const BETA: f64 = 6.76;
 /// Taps are fractions of that. A phase's absolute sum stays below 2, so 32 bits hold every sum.
 const ONE: i32 = 1 << 14;
 
+/// Taps that are multiplied at once: the rows of every filter are whole multiples of that.
+const TAPS: usize = 32;
 /// Samples worked on at once: a model's reply comes in pieces of 200 ms and more, and every call keeps its window.
 const PIECE: usize = 480;
 
@@ -32,7 +34,8 @@ pub(super) struct Polyphase {
 }
 
 impl Polyphase {
-    /// The filter between `from` and `to`, or `None` if neither is a multiple of the other.
+    /// The filter between `from` and `to`; `None` if neither is a multiple of the other, or the filter would not fill
+    /// its rows (4 or 12 kHz).
     pub(super) fn between(from: SampleRate, to: SampleRate) -> Option<Self> {
         let (low, high) = (from.min(to), from.max(to));
         if !high.hz().is_multiple_of(low.hz()) {
@@ -43,6 +46,9 @@ impl Polyphase {
         let reach = high.samples_in(REACH).next_multiple_of(ratio);
         let sinc = windowed_sinc(reach, ratio);
         let len = 2 * reach / up;
+        if !len.is_multiple_of(TAPS) {
+            return None;
+        }
         let taps = (0..up).flat_map(|phase| row(&sinc, phase, up)).collect();
         let mut window = Vec::with_capacity(len - 1 + PIECE);
         window.resize(len - 1, 0);
@@ -106,15 +112,15 @@ fn filter(samples: &[i16], taps: &[i16]) -> i16 {
     sample.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
-/// Thirty-two taps at a time: rows are whole multiples of that, and a loop of known length needs no remainder.
+/// [`TAPS`] at a time: a loop of known length needs no remainder.
 fn dot(samples: &[i16], taps: &[i16]) -> i32 {
-    let (samples, taps) = (samples.as_chunks::<32>().0, taps.as_chunks::<32>().0);
-    samples.iter().zip(taps).map(|(samples, taps)| dot_32(samples, taps)).sum()
+    let (samples, taps) = (samples.as_chunks::<TAPS>().0, taps.as_chunks::<TAPS>().0);
+    samples.iter().zip(taps).map(|(samples, taps)| dot_row(samples, taps)).sum()
 }
 
 #[inline]
-fn dot_32(samples: &[i16; 32], taps: &[i16; 32]) -> i32 {
-    (0..32).map(|n| i32::from(samples[n]) * i32::from(taps[n])).sum()
+fn dot_row(samples: &[i16; TAPS], taps: &[i16; TAPS]) -> i32 {
+    (0..TAPS).map(|n| i32::from(samples[n]) * i32::from(taps[n])).sum()
 }
 
 /// The low-pass at half the lower rate, at the higher rate: `2 * reach` taps around `reach`, the first of them zero.

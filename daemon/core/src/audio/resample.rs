@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_rate_that_nobody_expects_keeps_pitch_length_and_level() {
-        for hz in [11_025, 16_000, 22_050, 44_100, 48_000] {
+        for hz in [4_000, 11_025, 12_000, 16_000, 22_050, 44_100, 48_000] {
             let from = SampleRate::from_hz(hz).unwrap();
             let sent = tone(from, 440.0, hz as usize);
             let heard = convert(from, SampleRate::SPEAKING, &sent);

@@ -2,7 +2,7 @@
 //!
 //! A detector (earshot, 16 ms frames) scores the likelihood of voice; an energy gate in front of it spares it the
 //! silence that most of a call consists of. While the agent is heard, its echo may come back on the line, so a
-//! talker then has to be louder and surer to count.
+//! talker then has to be louder to count.
 
 use super::level;
 use crate::units::Dbfs;

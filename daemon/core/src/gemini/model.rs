@@ -11,8 +11,6 @@ pub struct Capabilities {
     pub client_content: bool,
     /// A function response may say when it is to be spoken of.
     pub scheduling: bool,
-    /// Functions run while the model goes on talking and listening.
-    pub non_blocking_tools: bool,
     /// `thinkingLevel` is mandatory.
     pub needs_thinking_level: bool,
     /// Audio must be held back while a function runs (2.5: the service closes otherwise).
@@ -22,7 +20,6 @@ pub struct Capabilities {
 const CURRENT: Capabilities = Capabilities {
     client_content: true,
     scheduling: true,
-    non_blocking_tools: true,
     needs_thinking_level: false,
     hold_audio_during_tools: false,
 };
@@ -31,8 +28,8 @@ const CURRENT: Capabilities = Capabilities {
 const TABLE: &[(&str, Capabilities)] = &[
     ("3.8-live-extended-thinking", Capabilities { scheduling: false, needs_thinking_level: true, ..CURRENT }),
     ("3.8-live", CURRENT),
-    ("3.1-flash-live", Capabilities { client_content: false, scheduling: false, non_blocking_tools: false, ..CURRENT }),
-    ("2.5-flash-native-audio", Capabilities { non_blocking_tools: false, hold_audio_during_tools: true, ..CURRENT }),
+    ("3.1-flash-live", Capabilities { client_content: false, scheduling: false, ..CURRENT }),
+    ("2.5-flash-native-audio", Capabilities { hold_audio_during_tools: true, ..CURRENT }),
 ];
 
 impl Capabilities {

@@ -291,11 +291,6 @@ impl Writer {
     }
 }
 
-/// `realtimeInput.audioStreamEnd`: the microphone is off.
-pub fn audio_stream_end() -> Bytes {
-    Bytes::from_static(br#"{"realtimeInput":{"audioStreamEnd":true}}"#)
-}
-
 /// `realtimeInput.text`: typed text that starts an answer.
 pub fn text(text: &str) -> Bytes {
     json(&serde_json::json!({ "realtimeInput": { "text": text } }))

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::conversation::{Conversation, Outward};
-use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::session::effect::{EndReason, Record};
 use frontdesk_core::tools::decl;
 use frontdesk_core::twilio::leg::CallLeg;
 use frontdesk_core::twilio::sid::CallSid;
@@ -251,6 +251,11 @@ impl Task {
             Outward::CancelTool(_) => {}
             Outward::LiveReady => self.journal.live_ready(),
             Outward::LiveLost(fault) => self.journal.live_lost(now, fault),
+            // What happened is told in the service's own words, and it was seen to quote our key.
+            Outward::Record(Record::Event { kind, detail }) => {
+                let detail = self.link.redact(&detail);
+                self.journal.record(now, Record::Event { kind, detail });
+            }
             Outward::Record(record) => self.journal.record(now, record),
             Outward::Measure(measure) => self.journal.measure(measure),
             Outward::HangUp(reason) => {

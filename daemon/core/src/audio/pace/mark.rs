@@ -1,19 +1,8 @@
 //! Positions in what the agent says, and the marks that carry them to the far end and back.
 
-use std::time::Duration;
-
-use super::RATE;
-
 /// A count of samples of agent speech since the call began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct Position(pub u64);
-
-impl Position {
-    /// Speech between the call's beginning and this position.
-    pub fn as_duration(self) -> Duration {
-        RATE.duration_of(self.0 as usize)
-    }
-}
 
 /// The name of a mark: which generation it belongs to and how far the speech has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
