@@ -94,7 +94,6 @@ impl App {
     /// Builds every part and opens the listeners. Blocks on the disk for the store.
     pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
         let Prepared { http, connector, fallback, public_tls, admin_tls } = Prepared::of(&config)?;
-        let clock = Clock::start();
         let store = Store::open(&config.store)?;
         let metrics = Metrics::with_store(store.clone());
         if store.recovered() > 0 {
@@ -113,10 +112,10 @@ impl App {
             connector: Arc::new(connector),
             store: store.clone(),
             metrics: metrics.clone(),
-            clock,
+            clock: Clock::read,
             tasks: supervisor.calls(),
         });
-        let status = Arc::new(Status::new(Arc::clone(&calls), store.clone(), clock));
+        let status = Arc::new(Status::new(Arc::clone(&calls), store.clone(), Clock::read));
         let state = AdminState { store, metrics, calls: Arc::clone(&status) as _, health: Arc::clone(&status) as _ };
 
         let (public_listener, public) = listen("phone", config.phone.listen).await?;

@@ -20,15 +20,15 @@ const ALARMED: Duration = Duration::from_mins(10);
 pub struct Status {
     calls: Arc<Calls>,
     store: Store,
-    clock: Clock,
+    clock: fn() -> Clock,
     started: Instant,
     /// Records known to be lost, and when that was noticed.
     lost: Mutex<(u64, Option<Instant>)>,
 }
 
 impl Status {
-    /// Looks at `calls` and `store`.
-    pub fn new(calls: Arc<Calls>, store: Store, clock: Clock) -> Self {
+    /// Looks at `calls` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
+    pub fn new(calls: Arc<Calls>, store: Store, clock: fn() -> Clock) -> Self {
         Self { calls, store, clock, started: Instant::now(), lost: Mutex::default() }
     }
 
@@ -64,7 +64,7 @@ impl Status {
             LiveState::Up => ("up", None),
             LiveState::Down { fault, .. } => ("down", Some(fault_word(fault).to_owned())),
         };
-        GeminiHealth { state: state.to_owned(), since: self.clock.civil(since), why }
+        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why }
     }
 }
 
@@ -94,11 +94,12 @@ impl HealthSource for Status {
 
 impl CallControl for Status {
     fn active(&self) -> Vec<ActiveCall> {
+        let clock = (self.clock)();
         let describe = |running: crate::phone::calls::Running| ActiveCall {
             call_sid: running.call_sid,
             live_id: Some(running.live_id),
             caller: running.caller.to_string(),
-            since: self.clock.civil(running.since),
+            since: clock.civil(running.since),
             turn: running.view.turn().to_owned(),
             connection: running.view.connection(),
         };

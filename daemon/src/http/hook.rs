@@ -17,6 +17,7 @@ use frontdesk_core::twilio::twiml::{self, StreamTarget};
 use frontdesk_core::twilio::webhook::{
     Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest, WebhookError,
 };
+use jiff::Timestamp;
 use log::{info, warn};
 use serde_json::json;
 
@@ -75,12 +76,13 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         OnRecord::Nothing => {}
     }
     let live_id = PhoneLine::live_id();
+    let clock = (line.clock)();
     match line.calls.admit(now, call, &voice.from, &live_id) {
         Ok(Admission::New { token, commands, view }) => {
-            announce(line, now, &voice);
+            announce(line, clock.civil(now), &voice);
             line.metrics.call_started();
             info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call from {}", voice.from);
-            line.start(call, live_id, commands, view);
+            line.start(call, live_id, clock, commands, view);
             ("answered", stream_to(line, &token))
         }
         Ok(Admission::Again { token }) => {
@@ -89,9 +91,9 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         }
         Err(Refusal::Ended) => ("ended", xml(twiml::hang_up())),
         Err(refusal) => {
-            announce(line, now, &voice);
+            announce(line, clock.civil(now), &voice);
             warn!(call_sid = call.as_str(); "call from {} sent to the fallback: {}", voice.from, refusal.as_str());
-            let at = line.clock.civil(now);
+            let at = clock.civil(now);
             let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
             line.store.record(store::Record::CallEnded { call, at, reason });
             (refusal.as_str(), fall_back(line))
@@ -126,14 +128,14 @@ async fn on_record(line: &PhoneLine, call: CallSid) -> OnRecord {
     if left && !over { OnRecord::LeftToFallback } else { OnRecord::Ended }
 }
 
-fn announce(line: &PhoneLine, now: Instant, voice: &VoiceRequest) {
+fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
     line.store.record(store::Record::CallStarted {
         call: voice.call_sid,
         account: voice.account_sid,
         direction: voice.direction,
         caller: voice.from.clone(),
         callee: voice.to.clone(),
-        at: line.clock.civil(now),
+        at,
     });
 }
 
@@ -186,7 +188,7 @@ async fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
     }
     line.store.record(store::Record::TwilioStatus {
         call,
-        at: line.clock.civil(now),
+        at: (line.clock)().civil(now),
         status: status.status,
         sequence: status.sequence,
         duration: status.duration,
@@ -213,7 +215,7 @@ fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
         let call = stream.call_sid;
         warn!(call_sid = call.as_str(); "Twilio could not stream the call: {error}");
         let detail = json!({ "detail": error });
-        let event = store::Event { at: line.clock.civil(now), kind: "stream-error".into(), detail };
+        let event = store::Event { at: (line.clock)().civil(now), kind: "stream-error".into(), detail };
         line.store.record(store::Record::Event { call, event });
     }
 }
@@ -246,7 +248,7 @@ fn on_recording(line: &PhoneLine, now: Instant, recording: &RecordingRequest) {
         "seconds": recording.duration.map(|duration| duration.as_secs()),
         "status": format!("{:?}", recording.status).to_lowercase(),
     });
-    let event = store::Event { at: line.clock.civil(now), kind: "voicemail".into(), detail };
+    let event = store::Event { at: (line.clock)().civil(now), kind: "voicemail".into(), detail };
     line.store.record(store::Record::Event { call, event });
 }
 

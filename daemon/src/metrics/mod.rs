@@ -7,14 +7,14 @@ mod histogram;
 mod process;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeMetric;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -301,14 +301,7 @@ impl Shared {
             registry: Registry::default(),
         };
         to.0.register("build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        to.0.register_with_unit(
-            "start_time",
-            "When the daemon started, since 1970",
-            Unit::Seconds,
-            ConstGauge::new(since_epoch.as_secs_f64()),
-        );
-        to.0.register_collector(Box::new(process::Process));
+        to.0.register_collector(Box::new(process::Process { started: Instant::now() }));
         if let Some(store) = store {
             to.0.register_collector(Box::new(process::Records(store)));
         }

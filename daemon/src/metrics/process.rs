@@ -1,19 +1,29 @@
 //! What is read only when somebody asks: the process's own size, and what the store had to drop.
 
+use std::time::Instant;
+
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
+use crate::clock::Clock;
 use crate::store::Store;
 
-/// Memory and open files of this process. What the system does not tell is left out.
+/// Start, memory and open files of this process. What the system does not tell is left out.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct Process {
+    pub(super) started: Instant,
+}
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        // By the clock of now: at the start it may not have been set yet.
+        let started = ConstGauge::new(Clock::read().civil(self.started).as_duration().as_secs_f64());
+        let help = "When the daemon started, since 1970";
+        let seconds = encoder.encode_descriptor("start_time", help, Some(&Unit::Seconds), started.metric_type())?;
+        started.encode(seconds)?;
         if let Some(bytes) = resident_bytes() {
             gauge(
                 &mut encoder,

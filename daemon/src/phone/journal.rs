@@ -33,7 +33,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The journal of `call`, whose conversation is called `live_id` in our logs.
+    /// The journal of `call`, whose conversation is called `live_id` in our logs and whose times are told by `clock`.
     pub fn new(
         call: CallSid,
         live_id: String,

@@ -45,8 +45,8 @@ pub struct PhoneLine {
     pub store: Store,
     /// Counts.
     pub metrics: Metrics,
-    /// Civil time.
-    pub clock: Clock,
+    /// Civil time: read for every call and every report, because it may have been set meanwhile.
+    pub clock: fn() -> Clock,
     /// Runs the calls' tasks.
     pub tasks: CallTasks,
     /// Tells Twilio from others.
@@ -96,12 +96,19 @@ impl PhoneLine {
         format!("L{number:012x}")
     }
 
-    /// Starts the task of an admitted call.
-    pub fn start(&self, call: CallSid, live_id: String, commands: mpsc::Receiver<Command>, view: Arc<View>) {
+    /// Starts the task of an admitted call, whose times are all told by `clock`.
+    pub fn start(
+        &self,
+        call: CallSid,
+        live_id: String,
+        clock: Clock,
+        commands: mpsc::Receiver<Command>,
+        view: Arc<View>,
+    ) {
         let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now());
         let seed = u64::from_le_bytes(call.as_str().as_bytes()[2..10].try_into().unwrap_or_default());
         let journal =
-            Journal::new(call, live_id, self.store.clone(), self.metrics.clone(), self.clock, Arc::clone(&self.calls));
+            Journal::new(call, live_id, self.store.clone(), self.metrics.clone(), clock, Arc::clone(&self.calls));
         let task = Call {
             sid: call,
             account_sid: self.phone.account_sid.as_str().to_owned(),

@@ -13,6 +13,7 @@ mod error;
 mod open;
 mod query;
 mod record;
+mod retention;
 mod worker;
 
 use std::sync::atomic::Ordering;

@@ -5,7 +5,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode};
 
 use super::error::StoreError;
@@ -13,11 +12,16 @@ use super::error::StoreError;
 /// Says that a database is ours: `FDsk` in ASCII.
 const APPLICATION_ID: i64 = 0x4644_736b;
 /// The steps from an empty file to the newest version; a file's version is the number of steps it has taken.
-pub(super) const STEPS: &[&str] = &[include_str!("schema.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), COUNT_THE_DAYS];
+/// The second step: how long a call was kept is no longer told by its own times, which a clock that was wrong may have
+/// put anywhere.
+const COUNT_THE_DAYS: &str = "
+    ALTER TABLE calls ADD COLUMN kept_since INTEGER; -- when the days for which it is kept began; null until then
+    UPDATE calls SET kept_since = ended_at;
+    DROP INDEX calls_started;
+    CREATE INDEX calls_kept ON calls (kept_since);";
 /// What is written as the reason when the daemon was not there to see a call's end.
 pub const POWER_LOSS: &str = "power-loss";
-/// Calls that are erased in one transaction: keeps the write-ahead log small.
-const ERASE_AT_ONCE: usize = 200;
 
 /// The settings of our one connection.
 ///
@@ -112,23 +116,6 @@ fn close_lost_calls(db: &Connection) -> rusqlite::Result<usize> {
          WHERE ended_at IS NULL",
         [POWER_LOSS],
     )
-}
-
-/// Erases finished calls that began more than `keep_days` before `now`, with all that belongs to them.
-pub(super) fn erase_old(db: &Connection, now: Timestamp, keep_days: u32) -> rusqlite::Result<usize> {
-    let Ok(oldest) = now.checked_sub(SignedDuration::from_hours(24 * i64::from(keep_days))) else { return Ok(0) };
-    let mut erased = 0;
-    loop {
-        let batch = db.execute(
-            "DELETE FROM calls WHERE id IN
-                 (SELECT id FROM calls WHERE started_at < ?1 AND ended_at IS NOT NULL LIMIT ?2)",
-            rusqlite::params![oldest.as_millisecond(), ERASE_AT_ONCE as i64],
-        )?;
-        erased += batch;
-        if batch < ERASE_AT_ONCE {
-            return Ok(erased);
-        }
-    }
 }
 
 /// A damaged file is told apart from everything else: only for that the remedy is to move it away.

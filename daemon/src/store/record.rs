@@ -243,7 +243,7 @@ impl Record {
                 ])?;
             }
             Self::CallEnded { at, reason, .. } => {
-                let sql = "UPDATE calls SET ended_at = COALESCE(ended_at, ?2), end_reason = ?3 WHERE id = ?1";
+                let sql = "UPDATE calls SET ended_at = ?2, end_reason = ?3 WHERE id = ?1";
                 db.prepare_cached(sql)?.execute(params![id, at.as_millisecond(), reason])?;
             }
             Self::TwilioStatus { at, status, sequence, duration, .. } => {
@@ -268,7 +268,8 @@ const INSERT_CALL: &str = "
 const INSERT_USAGE: &str = "
     INSERT INTO usage (call, at, prompt, response, total, audio_in, audio_out) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// A final status also ends a call whose end we did not see; our own reason replaces Twilio's word for it.
+/// A final status also ends a call whose end we did not see; our own word for it, of the clock that told the
+/// call's other times, replaces Twilio's.
 const UPDATE_STATUS: &str = "
     UPDATE calls SET
         twilio_status = :status,

@@ -6,12 +6,13 @@ use std::time::Duration;
 use frontdesk_core::twilio::number::{CallerId, PhoneNumber};
 use frontdesk_core::twilio::sid::AccountSid;
 use frontdesk_core::twilio::webhook::{CallStatus, Direction};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 
 mod faults;
+mod retention;
 
 /// 2026-10-02 14:03:05 UTC.
 const NOON: i64 = 1_790_949_785_000;
@@ -189,7 +190,7 @@ async fn retried_and_overtaken_reports_change_nothing() {
 
     record_all(&store, [ended(1, 95), said(1, 0, "Good"), said(1, 0, "Goodbye.")]);
     let kept = store.call(sid(1)).await.unwrap().unwrap();
-    assert_eq!((kept.call.ended_at, kept.call.end_reason.as_deref()), (Some(at(90)), Some("goodbye")));
+    assert_eq!((kept.call.ended_at, kept.call.end_reason.as_deref()), (Some(at(95)), Some("goodbye")));
     assert_eq!(kept.transcript, [turn(0, "Goodbye.")]);
     assert_eq!(store.failed_records(), 0);
     store.close().await;
@@ -211,32 +212,6 @@ async fn closing_writes_what_has_queued_and_later_records_are_counted() {
     let store = fixture.open();
     assert_eq!(store.recovered(), 1);
     assert_eq!(store.totals().await.unwrap().turns, 999);
-    store.close().await;
-}
-
-#[tokio::test]
-async fn old_calls_are_erased_with_everything_of_theirs() {
-    let fixture = Fixture::new();
-    let store = fixture.open();
-    let old = Timestamp::now() - SignedDuration::from_hours(24 * 31);
-    record_all(&store, (1..=450).flat_map(|n| [started(n, old), said(n, 0, "old"), ended(n, 0)]));
-    record_all(&store, [started(451, old), started(452, Timestamp::now()), said(452, 0, "new"), ended(452, 0)]);
-    let erased = store.ask("erasing", |db| open::erase_old(db, Timestamp::now(), 30)).await.unwrap();
-    assert_eq!(erased, 450);
-    let totals = store.totals().await.unwrap();
-    assert_eq!((totals.calls, totals.active, totals.turns), (2, 1, 1));
-    store.close().await;
-}
-
-#[tokio::test]
-async fn the_start_erases_what_is_too_old() {
-    let fixture = Fixture::new();
-    let store = fixture.open();
-    let old = Timestamp::now() - SignedDuration::from_hours(24 * 8);
-    record_all(&store, [started(1, old), Record::CallEnded { call: sid(1), at: old, reason: "goodbye".into() }]);
-    store.close().await;
-    let store = Store::open(&StoreConfig { path: fixture.path(), keep_days: 7 }).unwrap();
-    assert_eq!(store.totals().await.unwrap().calls, 0);
     store.close().await;
 }
 
@@ -281,7 +256,7 @@ impl Expected {
         for record in records {
             match record {
                 Record::Turn { turn, .. } => drop(expected.turns.insert(turn.seq, turn.text.clone())),
-                Record::CallEnded { at, .. } => expected.ended_at = expected.ended_at.or(Some(*at)),
+                Record::CallEnded { at, .. } => expected.ended_at = Some(*at),
                 Record::TwilioStatus { at, status, sequence, .. } if !is_final => {
                     let is_newer = sequence.is_none() || expected.sequence.is_none() || *sequence > expected.sequence;
                     if status.is_final() || is_newer {

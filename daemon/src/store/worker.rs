@@ -1,21 +1,20 @@
 //! The one thread that owns the database: takes what has queued, writes it in one transaction, answers questions in
-//! between, and erases what is too old once a day.
+//! between, and now and then erases what is too old.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::open::{Opened, erase_old};
+use super::open::Opened;
 use super::record::Record;
+use super::retention::Retention;
+use crate::clock::Clock;
 
 /// Records in one transaction, at most: a question behind them waits no longer than their writing takes.
 const BATCH: usize = 256;
-/// How often old calls are looked for.
-const ERASE_EVERY: Duration = Duration::from_hours(24);
 
 /// What the thread is asked to do, in order.
 pub(super) enum Command {
@@ -50,14 +49,13 @@ pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, cou
     // The lock stays behind in `opened`, which outlives the connection.
     let Opened { mut db, .. } = opened;
     let mut batch = Vec::<Record>::new();
-    let mut erase_at = Instant::now();
+    let mut retention = Retention::new(keep_days, Clock::read());
     loop {
         let now = Instant::now();
-        if now >= erase_at {
-            erase(&db, keep_days);
-            erase_at = now + ERASE_EVERY;
+        if now >= retention.due() {
+            erase(&db, &mut retention);
         }
-        let mut next = match queue.recv_timeout(erase_at.saturating_duration_since(now)) {
+        let mut next = match queue.recv_timeout(retention.due().saturating_duration_since(now)) {
             Ok(command) => Some(command),
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
@@ -118,10 +116,10 @@ fn write_all(db: &mut Connection, batch: &[Record]) -> rusqlite::Result<(usize, 
     Ok((failed, last))
 }
 
-fn erase(db: &Connection, keep_days: u32) {
-    match erase_old(db, Timestamp::now(), keep_days) {
+fn erase(db: &Connection, retention: &mut Retention) {
+    match retention.look(db, Clock::read()) {
         Ok(0) => {}
-        Ok(erased) => log::info!(erased, keep_days; "old calls were erased"),
+        Ok(erased) => log::info!(erased; "old calls were erased"),
         Err(error) => log::error!("old calls could not be erased: {error}"),
     }
 }

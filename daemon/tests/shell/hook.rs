@@ -1,13 +1,16 @@
 //! Twilio's webhooks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use frontdesk_core::gemini::live::Fault;
+use frontdeskd::clock::Clock;
 use frontdeskd::store::Record;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::fakes::Reply;
 use super::log;
 use super::twilio::{CALL, Form, OTHER, encode, exchange, form, moved, post_text, read_answer, sign, voice};
 use super::world::{ACCOUNT, FALLBACK, PUBLIC_URL, SECONDARY, TOKEN, World, until};
@@ -161,6 +164,34 @@ async fn the_final_status_ends_a_call_and_an_earlier_one_does_not() {
     world.post("/twilio/status", &moved(CALL, "completed")).await;
     world.idle().await;
     assert_eq!(world.twilio.requests(), [""; 0], "nothing is left to hang up");
+}
+
+/// A box without a battery for its clock answers its first call before the network has told it the time.
+static SET_RIGHT: AtomicBool = AtomicBool::new(false);
+
+fn clock_of_a_box() -> Clock {
+    let right = Clock::read();
+    let instant = right.instant();
+    let behind =
+        if SET_RIGHT.load(Ordering::SeqCst) { SignedDuration::ZERO } else { SignedDuration::from_hours(9_000) };
+    Clock::at(instant, right.civil(instant) - behind)
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_in_mid_call_stretches_no_call_and_is_right_from_the_next_one_on() {
+    let world = World::with(vec![Reply::Say(200, "{}".to_owned())], clock_of_a_box).await;
+    let before = Timestamp::now();
+    world.post(VOICE, &voice(CALL)).await.token();
+    SET_RIGHT.store(true, Ordering::SeqCst);
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    world.idle().await;
+    world.post(VOICE, &voice(OTHER)).await.token();
+
+    let kept = |call: &str| world.line.store.call(call.parse().unwrap());
+    let first = kept(CALL).await.unwrap().unwrap().call;
+    let second = kept(OTHER).await.unwrap().unwrap().call;
+    assert!(first.ended_at.unwrap().duration_since(first.started_at) < SignedDuration::from_hours(1), "{first:?}");
+    assert!(first.started_at < before && second.started_at >= before, "{first:?} {second:?}");
 }
 
 #[tokio::test]

@@ -52,6 +52,11 @@ impl World {
 
     /// REST requests are answered with `replies`.
     pub(crate) async fn with_twilio(replies: Vec<Reply>) -> Self {
+        Self::with(replies, Clock::read).await
+    }
+
+    /// REST requests are answered with `replies`, and `clock` tells the time.
+    pub(crate) async fn with(replies: Vec<Reply>, clock: fn() -> Clock) -> Self {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
         let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
@@ -75,7 +80,7 @@ impl World {
             clinic,
             store,
             metrics,
-            clock: Clock::start(),
+            clock,
             tasks: supervisor.calls(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,77 @@
+//! When calls are erased: by a clock that can be believed.
+//!
+//! A box without a battery for its clock starts in the past, takes its first calls there, and is set right once the
+//! network is there; it may also be set wrong for a while. So a call's own times do not say how long it was kept. Its
+//! days are counted from the first look after its end, and a look counts only if the civil clock has run evenly with the
+//! monotonic one since the look before it.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, params};
+
+use crate::clock::Clock;
+
+/// How often is looked, and for how long a clock must have run evenly before anything is judged by it. The first look
+/// of a daemon comes that long after its start.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
+/// Days are kept, so less than this does not matter.
+const EVEN: SignedDuration = SignedDuration::from_hours(1);
+/// Calls that are erased in one transaction: keeps the write-ahead log small.
+const ERASE_AT_ONCE: usize = 200;
+
+/// Counts the days for which calls are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retention {
+    keep_days: u32,
+    last: Clock,
+}
+
+impl Retention {
+    /// Calls are kept for `keep_days`; `now` is the daemon's start.
+    pub(super) fn new(keep_days: u32, now: Clock) -> Self {
+        Self { keep_days, last: now }
+    }
+
+    /// When to look next.
+    pub(super) fn due(&self) -> Instant {
+        self.last.instant() + LOOK_EVERY
+    }
+
+    /// Begins to count the days of calls that have ended, and erases those that were kept long enough. Nothing happens
+    /// if the clock was set since the last look. Returns how many were erased.
+    pub(super) fn look(&mut self, db: &Connection, now: Clock) -> rusqlite::Result<usize> {
+        let set_by = self.last.set_by(&now);
+        self.last = now;
+        if set_by.abs() >= EVEN {
+            log::info!("the clock was set by {set_by:#}; old calls are looked for when it has run evenly for an hour");
+            return Ok(0);
+        }
+        let now = now.civil(now.instant());
+        count_from(db, now)?;
+        erase(db, now, self.keep_days)
+    }
+}
+
+/// A count that lies ahead began by a clock that was wrong.
+fn count_from(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let begin = "UPDATE calls SET kept_since = ?1 WHERE kept_since IS NULL AND ended_at IS NOT NULL";
+    let begin_again = "UPDATE calls SET kept_since = ?1 WHERE kept_since > ?1";
+    let now = now.as_millisecond();
+    db.execute(begin, [now])?;
+    db.execute(begin_again, [now]).map(drop)
+}
+
+/// Erases what was kept for more than `keep_days`, with all that belongs to it.
+fn erase(db: &Connection, now: Timestamp, keep_days: u32) -> rusqlite::Result<usize> {
+    let Ok(oldest) = now.checked_sub(SignedDuration::from_hours(24 * i64::from(keep_days))) else { return Ok(0) };
+    let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE kept_since < ?1 LIMIT ?2)";
+    let mut erased = 0;
+    loop {
+        let batch = db.execute(sql, params![oldest.as_millisecond(), ERASE_AT_ONCE as i64])?;
+        erased += batch;
+        if batch < ERASE_AT_ONCE {
+            return Ok(erased);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! How long calls are kept, and that no clock shortens it.
+
+use std::time::Instant;
+
+use jiff::SignedDuration;
+
+use super::super::retention::Retention;
+use super::*;
+use crate::clock::Clock;
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A store, and a machine whose clock is set by a test. Calls are kept for 30 days.
+struct Machine {
+    _fixture: Fixture,
+    store: Store,
+    retention: Retention,
+    now: Clock,
+}
+
+impl Machine {
+    /// Its civil clock shows [`NOON`], whatever the time is.
+    fn started() -> Self {
+        let fixture = Fixture::new();
+        let (store, now) = (fixture.open(), Clock::at(Instant::now(), at(0)));
+        Self { _fixture: fixture, store, retention: Retention::new(30, now), now }
+    }
+
+    /// Both clocks run.
+    fn run(&mut self, span: Duration) {
+        let instant = self.now.instant() + span;
+        self.now = Clock::at(instant, self.now.civil(instant));
+    }
+
+    /// Somebody sets the civil one.
+    fn set(&mut self, by: SignedDuration) {
+        self.now = Clock::at(self.now.instant(), self.civil() + by);
+    }
+
+    fn civil(&self) -> Timestamp {
+        self.now.civil(self.now.instant())
+    }
+
+    /// A call begins and ends.
+    fn takes_a_call(&self, n: u32) {
+        let ended = Record::CallEnded { call: sid(n), at: self.civil(), reason: "goodbye".into() };
+        record_all(&self.store, [started(n, self.civil()), said(n, 0, "word"), ended]);
+    }
+
+    /// Looks for what is too old, an hour after the last thing that happened. Returns how many calls were erased.
+    async fn look(&mut self) -> usize {
+        self.run(HOUR);
+        let (mut retention, now) = (self.retention, self.now);
+        let looking = self.store.ask("looking", move |db| Ok((retention.look(db, now)?, retention)));
+        let (erased, retention) = looking.await.unwrap();
+        self.retention = retention;
+        erased
+    }
+}
+
+#[tokio::test]
+async fn finished_calls_are_erased_with_everything_of_theirs_when_their_days_are_over() {
+    let mut machine = Machine::started();
+    for n in 1..=450 {
+        machine.takes_a_call(n);
+    }
+    record_all(&machine.store, [started(451, at(0))]);
+    assert_eq!(machine.look().await, 0);
+    machine.run(29 * DAY);
+    machine.takes_a_call(452);
+    assert_eq!(machine.look().await, 0);
+    machine.run(DAY);
+    assert_eq!(machine.look().await, 450);
+    let kept = machine.store.calls(CallFilter::default()).await.unwrap();
+    assert_eq!(kept.iter().map(|call| (call.id, call.turns)).collect::<Vec<_>>(), [(452, 1), (451, 0)]);
+    let left: i64 =
+        machine.store.ask("counting", |db| db.query_row("SELECT COUNT(*) FROM turns", [], |r| r.get(0))).await.unwrap();
+    assert_eq!(left, 1);
+    machine.store.close().await;
+}
+
+/// A box without a battery for its clock, switched on after a year in a drawer.
+#[tokio::test]
+async fn a_call_that_was_taken_before_the_clock_was_set_right_is_kept_as_long_as_any() {
+    let mut machine = Machine::started();
+    machine.takes_a_call(1);
+    machine.set(SignedDuration::from_hours(24 * 400));
+    machine.takes_a_call(2);
+    assert_eq!(machine.look().await, 0, "the clock was set");
+    assert_eq!(machine.look().await, 0, "it runs evenly: the days of both begin");
+    machine.run(29 * DAY);
+    assert_eq!(machine.look().await, 0);
+    machine.run(DAY);
+    assert_eq!(machine.look().await, 2);
+    machine.store.close().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_a_moment_erases_nothing_and_keeps_nothing_for_ever() {
+    let mut machine = Machine::started();
+    machine.takes_a_call(1);
+    assert_eq!(machine.look().await, 0);
+    let years = SignedDuration::from_hours(24 * 365 * 10);
+    machine.set(years);
+    assert_eq!(machine.look().await, 0, "it was set");
+    machine.set(-years);
+    assert_eq!(machine.look().await, 0, "and set back");
+
+    // For so long that it was believed.
+    machine.set(SignedDuration::from_hours(24 * 20));
+    assert_eq!(machine.look().await, 0);
+    machine.takes_a_call(2);
+    assert_eq!(machine.look().await, 0);
+    machine.set(SignedDuration::from_hours(-24 * 20));
+    assert_eq!((machine.look().await, machine.look().await), (0, 0));
+    machine.run(30 * DAY);
+    assert_eq!(machine.look().await, 2);
+    machine.store.close().await;
+}
