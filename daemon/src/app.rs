@@ -154,7 +154,8 @@ impl App {
         self.supervisor.start("status", |stop| tell_status(notifier, status, stop));
         let (notifier, store) = (self.notifier.clone(), self.line.store.clone());
         self.supervisor.start("watchdog", |stop| async move {
-            // The answer comes through the runtime from the store's thread: neither stands still.
+            // The answer comes through the runtime from the store's thread: neither stands still. It comes also while
+            // the disk takes nothing, which no restart would mend.
             let prove = || {
                 let store = store.clone();
                 async move { store.flush().await }

@@ -189,7 +189,9 @@ async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T
     let unavailable = |message| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
     match tokio::time::timeout(STORE_ANSWERS_WITHIN, answer).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error @ (StoreError::Busy | StoreError::Closed))) => Err(unavailable(error.to_string())),
+        Ok(Err(error @ (StoreError::Behind | StoreError::Busy | StoreError::Closed))) => {
+            Err(unavailable(error.to_string()))
+        }
         Ok(Err(error)) => {
             log::error!("a question of staff's could not be answered: {}", chain(&error));
             let message = "the store failed; the daemon's log says how";

@@ -47,6 +47,8 @@ pub(super) struct Records(pub(super) Store);
 impl Collector for Records {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let Self(store) = self;
+        let waiting = "Records that are not on the disk yet";
+        gauge(&mut encoder, "store_records_waiting", waiting, None, store.waiting_records() as u64)?;
         let dropped = "Records dropped because the disk did not keep up";
         counter(&mut encoder, "store_records_dropped", dropped, store.dropped_records())?;
         counter(&mut encoder, "store_records_failed", "Records that could not be written", store.failed_records())

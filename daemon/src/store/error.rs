@@ -59,6 +59,9 @@ pub enum StoreError {
     /// The store's thread could not be started: the system is out of memory or threads.
     #[error("the store's thread cannot be started")]
     Thread(#[source] std::io::Error),
+    /// The disk takes nothing at the moment, and what was asked for may be what waits. Ask again later.
+    #[error("the disk takes no records at the moment, and this may be one that waits; the daemon's log says why")]
+    Behind,
     /// The queue is full: the disk does not keep up. Ask again later.
     #[error("the store does not keep up with what it is given")]
     Busy,

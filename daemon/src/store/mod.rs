@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Nobody who carries audio waits for the disk: [`Store::record`] never blocks, and what does not fit is counted. A
-//! question sees everything that was recorded before it. A record counts as kept once its transaction is committed,
-//! and then survives a power loss; [`Store::flush`] waits for that.
+//! question sees everything that was recorded before it, unless the disk takes nothing: then records wait in memory and
+//! questions see what is on the disk. A record counts as kept once its transaction is committed, and then survives a
+//! power loss; [`Store::flush`] waits for that.
 
 mod error;
 mod open;
@@ -34,9 +35,12 @@ pub use record::{Event, Record, Tokens, Turn, Who};
 
 use worker::{Command, Counters};
 
-/// Commands that may wait. Five hundred calls make some hundred records a second: this is half a minute of a disk
-/// that does not answer.
+/// Records that may wait. Five hundred calls make some hundred records a second: this is half a minute of a disk that
+/// takes nothing, and a clinic's whole morning of one.
 const QUEUE: usize = 4096;
+/// Questions that may wait, beside any number of records: who asks whether the thread moves is not kept out by a disk
+/// that does not.
+const QUESTIONS: usize = 64;
 
 /// A handle to the store; clones share it.
 #[derive(Debug, Clone)]
@@ -58,7 +62,7 @@ impl Store {
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let opened = open::open(&config.path, open::STEPS)?;
         let recovered = opened.recovered;
-        let (queue, commands) = sync_channel(QUEUE);
+        let (queue, commands) = sync_channel(QUEUE + QUESTIONS);
         let counters = Arc::new(Counters::default());
         let (counting, keep_days) = (Arc::clone(&counters), config.keep_days);
         let thread = std::thread::Builder::new()
@@ -74,26 +78,47 @@ impl Store {
         self.shared.recovered
     }
 
-    /// Hands a record over, in any thread, without waiting. `false` if the queue is full or the store closed: the
-    /// record is lost, counted and logged, and the call goes on.
+    /// Hands a record over, in any thread, without waiting. `false` if 4,096 are waiting already or the store is closed:
+    /// the record is lost, counted and logged, and the call goes on.
     pub fn record(&self, record: Record) -> bool {
-        let Err(refused) = self.shared.queue.try_send(Command::Write(Box::new(record))) else { return true };
+        let Err(reason) = self.queue(record) else { return true };
         if let Some(dropped) = Counters::add(&self.shared.counters.dropped, 1) {
-            let reason = match refused {
-                TrySendError::Full(_) => "the disk does not keep up",
-                TrySendError::Disconnected(_) => "the store is closed",
-            };
             log::error!(dropped; "a record was dropped: {reason}");
         }
         false
     }
 
-    /// Records that found the queue full, or the store closed.
+    fn queue(&self, record: Record) -> Result<(), &'static str> {
+        let Shared { queue, counters, .. } = &*self.shared;
+        if !counters.take_place(QUEUE) {
+            return Err("the disk does not keep up");
+        }
+        queue.try_send(Command::Write(Box::new(record))).map_err(|refused| {
+            counters.give_back(1);
+            match refused {
+                TrySendError::Full(_) => "the disk does not keep up",
+                TrySendError::Disconnected(_) => "the store is closed",
+            }
+        })
+    }
+
+    /// Records that were handed over and are not on the disk yet.
+    pub fn waiting_records(&self) -> usize {
+        self.shared.counters.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Whether the disk takes nothing at the moment, so that records wait in memory.
+    pub fn is_behind(&self) -> bool {
+        self.shared.counters.behind.load(Ordering::Relaxed)
+    }
+
+    /// Records that found too many waiting, or the store closed.
     pub fn dropped_records(&self) -> u64 {
         self.shared.counters.dropped.load(Ordering::Relaxed)
     }
 
-    /// Records that were queued but not written: the disk was full or failed, or their call was never started.
+    /// Records that were taken but never written: the database refused them, their call was never started, or the disk
+    /// took nothing until the store was closed.
     pub fn failed_records(&self) -> u64 {
         self.shared.counters.failed.load(Ordering::Relaxed)
     }
@@ -103,9 +128,14 @@ impl Store {
         self.ask("listing calls", move |db| query::calls(db, filter)).await
     }
 
-    /// One call with its transcript; `None` if it is not on record.
+    /// One call with its transcript; `None` if it is not on record. While records wait for the disk, a call that is not
+    /// found may be among them: [`StoreError::Behind`].
     pub async fn call(&self, sid: CallSid) -> Result<Option<CallWithTurns>, StoreError> {
-        self.ask("reading a call", move |db| query::call(db, &sid)).await
+        let counters = Arc::clone(&self.shared.counters);
+        // Both on the store's thread: whoever looks later does not know of what moment the answer was.
+        let look = move |db: &Connection| Ok((query::call(db, &sid)?, counters.behind.load(Ordering::Relaxed)));
+        let (found, behind) = self.ask("reading a call", look).await?;
+        if found.is_none() && behind { Err(StoreError::Behind) } else { Ok(found) }
     }
 
     /// Everything that is kept, summed up.
@@ -113,13 +143,15 @@ impl Store {
         self.ask("summing up", query::totals).await
     }
 
-    /// Waits until everything that was recorded before is committed, or has failed and is counted.
+    /// Waits until everything that was recorded before is committed, has failed and is counted, or is known to wait for
+    /// a disk that takes nothing. It is a proof that the store's thread moves, not that the disk has room: a daemon that
+    /// were killed over a full disk would lose its calls and what waits, and find the same disk again.
     pub async fn flush(&self) -> Result<(), StoreError> {
         self.ask("flushing", |_| Ok(())).await
     }
 
-    /// Writes what has queued, closes the file and waits for the thread. Later records are dropped and counted; a
-    /// second call finds nothing to do.
+    /// Writes what has queued, closes the file and waits for the thread. What a disk that takes nothing refuses once more
+    /// is lost and counted. Later records are dropped and counted; a second call finds nothing to do.
     pub async fn close(&self) {
         let shared = Arc::clone(&self.shared);
         let closing = tokio::task::spawn_blocking(move || {

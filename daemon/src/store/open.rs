@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::error::StoreError;
 
@@ -22,6 +22,11 @@ const COUNT_THE_DAYS: &str = "
     CREATE INDEX calls_kept ON calls (kept_since);";
 /// What is written as the reason when the daemon was not there to see a call's end.
 pub const POWER_LOSS: &str = "power-loss";
+
+/// How long the start waits for a program that has locked the file.
+const OPENING_WAITS: Duration = Duration::from_secs(5);
+/// How long a write does, which is then tried again; so long nobody is answered.
+const WRITING_WAITS: Duration = Duration::from_secs(1);
 
 /// The settings of our one connection.
 ///
@@ -64,11 +69,12 @@ pub(super) fn open(path: &Path, steps: &[&str]) -> Result<Opened, StoreError> {
 
     let failed = |doing| move |source| sort_error(path, doing, source);
     let mut db = Connection::open(path).map_err(failed("opening"))?;
-    db.busy_timeout(Duration::from_secs(5)).map_err(failed("opening"))?;
+    db.busy_timeout(OPENING_WAITS).map_err(failed("opening"))?;
     admit(&db, path, steps)?;
     db.execute_batch(SETTINGS).map_err(failed("opening"))?;
     migrate(&mut db, steps).map_err(failed("bringing the schema up to date"))?;
     let recovered = close_lost_calls(&db).map_err(failed("closing calls that a power loss left open"))?;
+    db.busy_timeout(WRITING_WAITS).map_err(failed("opening"))?;
     Ok(Opened { db, recovered, _lock: lock })
 }
 
@@ -93,7 +99,7 @@ fn migrate(db: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let transaction = db.transaction()?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in missing {
         transaction.execute_batch(step)?;
     }

@@ -1,12 +1,17 @@
 //! The one thread that owns the database: takes what has queued, writes it in one transaction, answers questions in
 //! between, and now and then erases what is too old.
+//!
+//! A disk that takes nothing for a while, because it is full or fails or another program has locked the file, is tried
+//! again every second. The records wait in memory meanwhile, and the thread goes on answering: who asks whether it moves
+//! is told so, and a call is not given up because its record must wait.
 
+use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::open::Opened;
 use super::record::Record;
@@ -15,23 +20,29 @@ use crate::clock::Clock;
 
 /// Records in one transaction, at most: a question behind them waits no longer than their writing takes.
 const BATCH: usize = 256;
+/// When a disk that took nothing is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What the thread is asked to do, in order.
 pub(super) enum Command {
     /// Boxed, so that a full queue is thousands of pointers and not a megabyte.
     Write(Box<Record>),
-    /// Sees every record that was queued before it.
+    /// Sees every record that was queued before it and does not wait for the disk.
     Ask(Box<dyn FnOnce(&Connection) + Send>),
     /// Stop after what was queued before it.
     Close,
 }
 
-/// Records that did not reach the disk.
+/// Records that are not on the disk.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// The queue was full, or the store closed.
+    /// Taken, and not written yet.
+    pub(super) waiting: AtomicUsize,
+    /// Those that wait do so because the disk takes nothing.
+    pub(super) behind: AtomicBool,
+    /// Too many were waiting, or the store was closed.
     pub(super) dropped: AtomicU64,
-    /// The disk refused them, or their call was not known.
+    /// The database refused them, their call was not known, or they waited in vain.
     pub(super) failed: AtomicU64,
 }
 
@@ -42,84 +53,212 @@ impl Counters {
         let now = before + n;
         (now.ilog2() != before.checked_ilog2().unwrap_or(u32::MAX)).then_some(now)
     }
+
+    /// Takes a place for one more record, if fewer than `most` are waiting.
+    pub(super) fn take_place(&self, most: usize) -> bool {
+        let more = |waiting| (waiting < most).then_some(waiting + 1);
+        self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// Gives the places of `n` records back.
+    pub(super) fn give_back(&self, n: usize) {
+        self.waiting.fetch_sub(n, Ordering::Relaxed);
+    }
 }
 
 /// Runs until it is told to close, or until nobody is left who could.
 pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, counters: &Arc<Counters>) {
     // The lock stays behind in `opened`, which outlives the connection.
-    let Opened { mut db, .. } = opened;
-    let mut batch = Vec::<Record>::new();
-    let mut retention = Retention::new(keep_days, Clock::read());
-    loop {
+    let Opened { db, .. } = opened;
+    let retention = Retention::new(keep_days, Clock::read());
+    let mut worker = Worker { db, counters, pending: Vec::new(), outage: None, retention };
+    while worker.serve(queue) {}
+    worker.close();
+}
+
+struct Worker<'a> {
+    db: Connection,
+    counters: &'a Counters,
+    /// Not written yet, in order. Every one of them holds a place, so there is an end to them.
+    pending: Vec<Record>,
+    outage: Option<Outage>,
+    retention: Retention,
+}
+
+/// The disk takes nothing.
+struct Outage {
+    since: Instant,
+    again: Instant,
+    /// Records that had to wait and were written since.
+    written: usize,
+}
+
+impl Worker<'_> {
+    /// Waits for something to do and does it. Returns whether to go on.
+    fn serve(&mut self, queue: &Receiver<Command>) -> bool {
         let now = Instant::now();
-        if now >= retention.due() {
-            erase(&db, &mut retention);
-        }
-        let mut next = match queue.recv_timeout(retention.due().saturating_duration_since(now)) {
+        let wake_at = self.outage.as_ref().map_or(self.retention.due(), |outage| outage.again);
+        let mut next = match queue.recv_timeout(wake_at.saturating_duration_since(now)) {
             Ok(command) => Some(command),
-            Err(RecvTimeoutError::Timeout) => continue,
-            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return false,
         };
         while let Some(Command::Write(record)) = next {
-            batch.push(*record);
-            next = if batch.len() < BATCH { queue.try_recv().ok() } else { None };
+            self.pending.push(*record);
+            next = if self.pending.len() < BATCH { queue.try_recv().ok() } else { None };
         }
-        write(&mut db, &mut batch, counters);
+        self.write_pending();
+        self.erase_old();
         match next {
-            Some(Command::Ask(question)) => question(&db),
-            Some(Command::Close) => break,
+            Some(Command::Ask(question)) => question(&self.db),
+            Some(Command::Close) => return false,
             Some(Command::Write(_)) | None => {}
         }
+        true
     }
-    // Leaves one file, and statistics for the next start's plans. Either failing loses nothing.
-    if let Err(error) = db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
-        log::warn!("the store was closed without tidying up: {error}");
+
+    fn write_pending(&mut self) {
+        if self.outage.as_ref().is_some_and(|outage| Instant::now() < outage.again) {
+            return;
+        }
+        while !self.pending.is_empty() {
+            let batch = &self.pending[..self.pending.len().min(BATCH)];
+            let mut refused = Refused::default();
+            let (done, fault) = write(&mut self.db, batch, &mut refused);
+            refused.tell(self.counters);
+            self.pending.drain(..done);
+            self.counters.give_back(done);
+            if let Some(outage) = &mut self.outage {
+                outage.written += done;
+            }
+            if let Some(fault) = fault {
+                return self.wait_for_disk(&fault);
+            }
+        }
+        self.disk_is_back();
+    }
+
+    fn wait_for_disk(&mut self, fault: &rusqlite::Error) {
+        let now = Instant::now();
+        let again = now + TRY_AGAIN;
+        if let Some(outage) = &mut self.outage {
+            outage.again = again;
+            return;
+        }
+        self.outage = Some(Outage { since: now, again, written: 0 });
+        self.counters.behind.store(true, Ordering::Relaxed);
+        log::error!(
+            "the store's disk takes nothing: {fault}. Records wait in memory and are tried again every second; calls go \
+             on. Make room on the disk, or end the program that has locked the file"
+        );
+    }
+
+    fn disk_is_back(&mut self) {
+        if let Some(Outage { since, written, .. }) = self.outage.take() {
+            self.counters.behind.store(false, Ordering::Relaxed);
+            let seconds = since.elapsed().as_secs();
+            log::info!("the store's disk takes records again: {written} had waited, for {seconds} s at most");
+        }
+    }
+
+    fn erase_old(&mut self) {
+        if self.outage.is_some() || Instant::now() < self.retention.due() {
+            return;
+        }
+        match self.retention.look(&self.db, Clock::read()) {
+            Ok(0) => {}
+            Ok(erased) => log::info!(erased; "old calls were erased"),
+            Err(error) => log::error!("old calls could not be erased: {error}"),
+        }
+    }
+
+    /// Tries what is pending one last time and leaves one file, with statistics for the next start's plans.
+    fn close(mut self) {
+        if let Some(outage) = &mut self.outage {
+            outage.again = Instant::now();
+        }
+        self.write_pending();
+        let lost = self.pending.len();
+        if lost > 0 {
+            self.counters.give_back(lost);
+            Counters::add(&self.counters.failed, lost as u64);
+            log::error!("{lost} records are lost: the store's disk did not take them before the end");
+        }
+        // Failing loses nothing.
+        if let Err(error) = self.db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
+            log::warn!("the store was closed without tidying up: {error}");
+        }
     }
 }
 
-fn write(db: &mut Connection, batch: &mut Vec<Record>, counters: &Counters) {
-    if batch.is_empty() {
-        return;
-    }
-    let (failed, error) = match write_all(db, batch) {
-        Ok(outcome) => outcome,
-        // Nothing of the transaction remains.
-        Err(error) => (batch.len(), Some(error)),
-    };
-    batch.clear();
-    if failed > 0
-        && let Some(total) = Counters::add(&counters.failed, failed as u64)
-    {
-        let reason = error.map_or_else(|| "their call is not known".to_owned(), |error| error.to_string());
-        log::error!(failed = total; "records were not written: {reason}");
+/// Records that the database will never take.
+#[derive(Default)]
+struct Refused {
+    count: usize,
+    /// The last one's fault, unless its call was not known.
+    reason: Option<rusqlite::Error>,
+}
+
+impl Refused {
+    fn tell(self, counters: &Counters) {
+        if self.count > 0
+            && let Some(total) = Counters::add(&counters.failed, self.count as u64)
+        {
+            let reason = self.reason.map_or_else(|| "their call is not known".to_owned(), |error| error.to_string());
+            log::error!(failed = total; "records were not written: {reason}");
+        }
     }
 }
 
-/// Writes the batch in one transaction. A record that is refused by itself does not take the others with it; how
-/// many were, and the last reason that was not an unknown call.
-fn write_all(db: &mut Connection, batch: &[Record]) -> rusqlite::Result<(usize, Option<rusqlite::Error>)> {
-    let transaction = db.transaction()?;
-    let (mut failed, mut last) = (0, None);
+/// Writes `batch` from its beginning. Returns how many records are done with, written or refused, and what keeps the
+/// others for now.
+fn write(db: &mut Connection, batch: &[Record], refused: &mut Refused) -> (usize, Option<rusqlite::Error>) {
+    match write_together(db, batch) {
+        Ok(among_them) => {
+            refused.count += among_them.count;
+            refused.reason = among_them.reason.or(refused.reason.take());
+            (batch.len(), None)
+        }
+        Err(fault) if may_pass(&fault) => (0, Some(fault)),
+        Err(error) if batch.len() == 1 => {
+            *refused = Refused { count: refused.count + 1, reason: Some(error) };
+            (1, None)
+        }
+        Err(_) => write_singly(db, batch, refused),
+    }
+}
+
+/// One of the batch breaks the transaction of all: alone, it breaks only its own.
+fn write_singly(db: &mut Connection, batch: &[Record], refused: &mut Refused) -> (usize, Option<rusqlite::Error>) {
+    for (done, record) in batch.iter().enumerate() {
+        if let (_, Some(fault)) = write(db, slice::from_ref(record), refused) {
+            return (done, Some(fault));
+        }
+    }
+    (batch.len(), None)
+}
+
+/// Writes the batch in one transaction, all or nothing but for records that are refused by themselves.
+fn write_together(db: &mut Connection, batch: &[Record]) -> rusqlite::Result<Refused> {
+    // A transaction that begins by reading cannot wait for a lock: SQLite refuses its first write at once.
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut refused = Refused::default();
     for record in batch {
         match record.write(&transaction) {
             Ok(true) => {}
-            Ok(false) => failed += 1,
-            // A full disk, for one, makes SQLite roll back everything.
-            Err(error) if transaction.is_autocommit() => return Err(error),
-            Err(error) => {
-                failed += 1;
-                last = Some(error);
-            }
+            Ok(false) => refused.count += 1,
+            // In autocommit again: SQLite has rolled everything back.
+            Err(error) if may_pass(&error) || transaction.is_autocommit() => return Err(error),
+            Err(error) => refused = Refused { count: refused.count + 1, reason: Some(error) },
         }
     }
     transaction.commit()?;
-    Ok((failed, last))
+    Ok(refused)
 }
 
-fn erase(db: &Connection, retention: &mut Retention) {
-    match retention.look(db, Clock::read()) {
-        Ok(0) => {}
-        Ok(erased) => log::info!(erased; "old calls were erased"),
-        Err(error) => log::error!("old calls could not be erased: {error}"),
-    }
+/// It is the disk's fault or another program's, and no record's: the same write may succeed later.
+fn may_pass(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
+    let passing = [DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure, ReadOnly, CannotOpen];
+    error.sqlite_error_code().is_some_and(|code| passing.contains(&code))
 }

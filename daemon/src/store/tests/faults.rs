@@ -36,8 +36,10 @@ async fn a_full_queue_drops_and_counts_and_never_waits() {
     assert!(store.record(started(1, at(0))));
     let accepted = 1 + (0..QUEUE as u32 + 9).filter(|&n| store.record(said(1, n, "word"))).count();
     assert_eq!(accepted, QUEUE);
-    assert_eq!(store.dropped_records(), 10);
-    assert!(matches!(store.totals().await, Err(StoreError::Busy)));
+    assert_eq!((store.waiting_records(), store.dropped_records()), (QUEUE, 10));
+    let nothing = || store.shared.queue.try_send(Command::Ask(Box::new(|_| {})));
+    assert_eq!((0..=QUESTIONS).filter(|_| nothing().is_ok()).count(), QUESTIONS, "questions have room of their own");
+    assert!(matches!(store.flush().await, Err(StoreError::Busy)));
     release.send(()).unwrap();
     holding.await.unwrap().unwrap();
     store.close().await;
@@ -46,25 +48,115 @@ async fn a_full_queue_drops_and_counts_and_never_waits() {
     store.close().await;
 }
 
+/// Waits for a fact that nobody announces.
+async fn until(fact: impl Fn() -> bool) {
+    let looking = async {
+        while !fact() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), looking).await.expect("it never came about");
+}
+
+/// Makes the disk as full as it is when `pages` is small.
+async fn room_for(store: &Store, pages: u32) {
+    let sql = format!("PRAGMA max_page_count = {pages}");
+    store.ask("limiting", move |db| db.query_row(&sql, [], |_| Ok(()))).await.unwrap();
+}
+
 #[tokio::test]
-async fn a_full_disk_is_counted_and_the_store_goes_on_when_there_is_room_again() {
+async fn a_full_disk_makes_records_wait_and_loses_none() {
     let fixture = Fixture::new();
     let store = fixture.open();
     record_all(&store, [started(1, at(0))]);
-    let limit = |pages: u32| {
-        store.ask("limiting", move |db| db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())))
-    };
-    limit(1).await.unwrap();
+    room_for(&store, 1).await;
     record_all(&store, (0..4).map(|n| said(1, n, &"x".repeat(100_000))));
-    store.flush().await.unwrap();
-    let lost = store.failed_records();
-    assert!(lost >= 1, "{lost}");
-    limit(1_000_000).await.unwrap();
+    store.flush().await.expect("the thread moves: the watchdog is fed");
+    assert!(store.is_behind());
+    assert_eq!((store.waiting_records(), store.failed_records()), (4, 0));
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript, [], "what is on the disk can be read");
+
+    room_for(&store, 1_000_000).await;
     record_all(&store, [said(1, 9, "room again")]);
+    until(|| !store.is_behind()).await;
     let kept = store.call(sid(1)).await.unwrap().unwrap();
-    assert_eq!(kept.transcript.last(), Some(&turn(9, "room again")));
-    assert_eq!(store.failed_records(), lost);
+    assert_eq!(kept.transcript.iter().map(|turn| turn.seq).collect::<Vec<_>>(), [0, 1, 2, 3, 9]);
+    assert_eq!((store.waiting_records(), store.failed_records()), (0, 0));
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_program_that_locks_the_file_delays_records_until_it_lets_go() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(1, at(0))]);
+    store.flush().await.unwrap();
+    let other = fixture.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    // More than one transaction's worth.
+    record_all(&store, (0..300).map(|n| said(1, n, "word")));
+    record_all(&store, [started(2, at(5))]);
+    store.flush().await.unwrap();
+    assert!(store.is_behind());
+    let unknown = store.call(sid(2)).await;
+    assert!(matches!(unknown, Err(StoreError::Behind)), "it is not said that there is no such call");
+
+    other.execute_batch("COMMIT").unwrap();
+    until(|| !store.is_behind()).await;
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript.len(), 300);
+    assert!(store.call(sid(2)).await.unwrap().is_some());
+    assert_eq!((store.dropped_records(), store.failed_records()), (0, 0));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn as_many_records_wait_as_would_have_queued_and_the_thread_still_answers() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(1, at(0))]);
+    room_for(&store, 1).await;
+    record_all(&store, [said(1, 0, &"x".repeat(100_000))]);
+    store.flush().await.unwrap();
+    let accepted = 1 + (1..QUEUE as u32 + 9).filter(|&n| store.record(said(1, n, "word"))).count();
+    assert_eq!((accepted, store.dropped_records()), (QUEUE, 9));
+    store.flush().await.unwrap();
+    room_for(&store, 1_000_000).await;
+    until(|| !store.is_behind()).await;
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript.len(), QUEUE);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_while_records_wait_does_not_wait_with_them() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(1, at(0))]);
+    room_for(&store, 1).await;
+    record_all(&store, (0..3).map(|n| said(1, n, &"x".repeat(100_000))));
+    store.close().await;
+    assert_eq!((store.waiting_records(), store.failed_records()), (0, 3));
+    let store = fixture.open();
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript, []);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_record_that_the_database_refuses_takes_no_other_with_it() {
+    for harm in ["ABORT", "ROLLBACK"] {
+        let fixture = Fixture::new();
+        let store = fixture.open();
+        let trigger = format!(
+            "CREATE TEMP TRIGGER refuse BEFORE INSERT ON turns WHEN NEW.text = 'bad'
+             BEGIN SELECT RAISE({harm}, 'no such word'); END"
+        );
+        store.ask("refusing", move |db| db.execute_batch(&trigger)).await.unwrap();
+        let text = |n| if n % 5 == 3 { "bad" } else { "good" };
+        record_all(&store, std::iter::once(started(1, at(0))).chain((0..10).map(|n| said(1, n, text(n)))));
+        let kept = store.call(sid(1)).await.unwrap().unwrap();
+        assert_eq!(kept.transcript.iter().map(|turn| turn.seq).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 6, 7, 9], "{harm}");
+        assert_eq!((store.failed_records(), store.waiting_records()), (2, 0), "{harm}");
+        store.close().await;
+    }
 }
 
 #[tokio::test]
