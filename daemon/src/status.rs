@@ -8,10 +8,10 @@ use frontdesk_core::twilio::sid::CallSid;
 
 use crate::clock::Clock;
 use crate::http::admin::{CallControl, HealthSource};
-use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth};
+use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth, StoreState};
 use crate::phone::calls::{Calls, Command};
 use crate::phone::health::{LiveState, fault_word};
-use crate::store::Store;
+use crate::store::{Keeping, Store};
 
 /// A lost record makes the daemon's health degraded for that long.
 const ALARMED: Duration = Duration::from_mins(10);
@@ -44,8 +44,14 @@ impl Status {
             LiveState::Up => "Gemini ok".to_owned(),
             LiveState::Down { fault, .. } => format!("Gemini down ({})", fault_word(fault)),
         };
+        let store = match self.store_health().state {
+            StoreState::Ok => "",
+            StoreState::Behind => " · disk takes no records",
+            StoreState::Afresh => " · records in a new file",
+            StoreState::Memory => " · records in memory only",
+        };
         let draining = if self.calls.is_draining() { " · draining" } else { "" };
-        format!("{calls} · {gemini}{draining}")
+        format!("{calls} · {gemini}{store}{draining}")
     }
 
     /// Whether a record was lost lately; one lost last week is no reason to stay alarmed.
@@ -55,6 +61,17 @@ impl Status {
             *seen = (lost, Some(Instant::now()));
         }
         seen.1.is_some_and(|at| at.elapsed() < ALARMED)
+    }
+
+    fn store_health(&self) -> StoreHealth {
+        let state = match self.store.keeping() {
+            Keeping::Memory => StoreState::Memory,
+            _ if self.store.is_behind() => StoreState::Behind,
+            Keeping::Afresh => StoreState::Afresh,
+            Keeping::File => StoreState::Ok,
+        };
+        let (dropped, failed) = (self.store.dropped_records(), self.store.failed_records());
+        StoreHealth { state, waiting: self.store.waiting_records(), dropped, failed }
     }
 
     fn gemini(&self) -> GeminiHealth {
@@ -70,9 +87,10 @@ impl Status {
 
 impl HealthSource for Status {
     fn health(&self) -> Health {
-        let store = StoreHealth { dropped: self.store.dropped_records(), failed: self.store.failed_records() };
+        let store = self.store_health();
         let gemini = self.gemini();
-        let well = gemini.state != "down" && !self.loses_records(store.dropped + store.failed);
+        let loses_records = self.loses_records(store.dropped + store.failed);
+        let well = gemini.state != "down" && store.state == StoreState::Ok && !loses_records;
         let status = match (self.calls.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,

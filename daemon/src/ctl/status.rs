@@ -10,7 +10,7 @@ use serde_json::json;
 use super::client::Client;
 use super::show::{between, span, table, time};
 use super::{CtlError, Verdict, View};
-use crate::http::reply::{CallList, Draining, Health, HealthStatus, ListedCall};
+use crate::http::reply::{CallList, Draining, Health, HealthStatus, ListedCall, StoreHealth, StoreState};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Home, and clear what is below.
@@ -111,10 +111,6 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         "unknown" => "not asked since the start".to_owned(),
         known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
     };
-    let records = match (health.store.dropped, health.store.failed) {
-        (0, 0) => "all kept".to_owned(),
-        (dropped, failed) => format!("{dropped} dropped, {failed} failed (journalctl -u frontdeskd says why)"),
-    };
     let phone = if health.phone.listening { "listening" } else { "not listening" };
     [
         format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
@@ -122,9 +118,26 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         format!("calls       {} of {}", health.active_calls, health.max_calls),
         format!("Gemini      {gemini}"),
         format!("phone line  {phone}"),
-        format!("records     {records}"),
+        format!("records     {}", records(health.store)),
     ]
     .join("\n")
+}
+
+/// Where they are, and what was lost of them; why is in the log.
+fn records(store: StoreHealth) -> String {
+    let place = match store.state {
+        StoreState::Ok => None,
+        StoreState::Behind => Some(format!("{} wait: the disk takes nothing", store.waiting)),
+        StoreState::Afresh => Some("in a new file: the old one was damaged and lies beside it".to_owned()),
+        StoreState::Memory => Some("in memory only, until the daemon stops: its file cannot be used".to_owned()),
+    };
+    let lost =
+        (store.dropped + store.failed > 0).then(|| format!("{} dropped, {} failed", store.dropped, store.failed));
+    let words: Vec<String> = place.into_iter().chain(lost).collect();
+    if words.is_empty() {
+        return "all kept".to_owned();
+    }
+    format!("{} (journalctl -u frontdeskd says why)", words.join("; "))
 }
 
 fn running(calls: &[ListedCall], view: &View<'_>) -> String {

@@ -67,10 +67,28 @@ pub struct GeminiHealth {
 /// Whether calls are recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreHealth {
+    /// Where they are.
+    pub state: StoreState,
+    /// Records that are not on the disk yet.
+    pub waiting: usize,
     /// Records dropped because the disk did not keep up.
     pub dropped: u64,
     /// Records that could not be written.
     pub failed: u64,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreState {
+    /// In the file.
+    Ok,
+    /// The disk takes nothing at the moment: they wait in memory.
+    Behind,
+    /// In a new file since the start: the old one was damaged and was set aside.
+    Afresh,
+    /// In memory only since the start: the file cannot be used.
+    Memory,
 }
 
 /// Whether Twilio can reach us, as far as can be told from here.

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Keeping, Store};
 
 /// Start, memory and open files of this process. What the system does not tell is left out.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub(super) struct Records(pub(super) Store);
 impl Collector for Records {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let Self(store) = self;
+        let in_memory = "1 while calls are kept in memory only, because the store's file cannot be used";
+        gauge(&mut encoder, "store_in_memory", in_memory, None, u64::from(store.keeping() == Keeping::Memory))?;
         let waiting = "Records that are not on the disk yet";
         gauge(&mut encoder, "store_records_waiting", waiting, None, store.waiting_records() as u64)?;
         let dropped = "Records dropped because the disk did not keep up";

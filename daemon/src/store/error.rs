@@ -38,8 +38,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is damaged, or no database at all.
-    #[error("{path} is damaged or no database: keep it for recovery (sqlite3 FILE .recover), move it and its -wal away, \
-             and start again with an empty store", path = .path.display())]
+    #[error("{path} is damaged or no database: keep it and its -wal for recovery (sqlite3 FILE .recover)", path = .path.display())]
     Corrupt {
         /// The store.
         path: PathBuf,
@@ -68,4 +67,12 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether the phone may be answered without the file. Not if somebody else has a claim to it: two daemons would
+    /// answer the same calls, and a file of another program or version is a wrong configuration.
+    pub(super) fn can_be_done_without(&self) -> bool {
+        matches!(self, Self::File { .. } | Self::Corrupt { .. } | Self::Sqlite { .. })
+    }
 }

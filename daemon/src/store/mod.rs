@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use crate::config::StoreConfig;
 
 pub use error::StoreError;
-pub use open::POWER_LOSS;
+pub use open::{Keeping, POWER_LOSS};
 pub use query::{CallFilter, CallSummary, CallWithTurns, MAX_LISTED, Totals};
 pub use record::{Event, Record, Tokens, Turn, Who};
 
@@ -52,6 +52,7 @@ pub struct Store {
 struct Shared {
     queue: SyncSender<Command>,
     counters: Arc<Counters>,
+    keeping: Keeping,
     recovered: usize,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -59,9 +60,12 @@ struct Shared {
 impl Store {
     /// Opens the store, creating or migrating its file, closes calls that a power loss left open, and starts the
     /// thread. Blocks on the disk: call it before serving.
+    ///
+    /// A file that cannot be opened or is damaged is logged and done without, as [`keeping`](Self::keeping) tells. It is
+    /// an error if another daemon uses it, or if it belongs to another program or a later version.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let opened = open::open(&config.path, open::STEPS)?;
-        let recovered = opened.recovered;
+        let (keeping, recovered) = (opened.keeping, opened.recovered);
         let (queue, commands) = sync_channel(QUEUE + QUESTIONS);
         let counters = Arc::new(Counters::default());
         let (counting, keep_days) = (Arc::clone(&counters), config.keep_days);
@@ -70,7 +74,12 @@ impl Store {
             .spawn(move || worker::run(opened, keep_days, &commands, &counting))
             .map_err(StoreError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared: Arc::new(Shared { queue, counters, recovered, thread }) })
+        Ok(Self { shared: Arc::new(Shared { queue, counters, keeping, recovered, thread }) })
+    }
+
+    /// Where calls are kept, as it turned out at the start.
+    pub fn keeping(&self) -> Keeping {
+        self.shared.keeping
     }
 
     /// Calls that were found open at the start and closed with the reason `power-loss`.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
+use super::open::Keeping;
 use crate::clock::Clock;
 
 /// How often is looked, and for how long a clock must have run evenly before anything is judged by it. The first look
@@ -17,6 +18,8 @@ use crate::clock::Clock;
 const LOOK_EVERY: Duration = Duration::from_hours(1);
 /// Days are kept, so less than this does not matter.
 const EVEN: SignedDuration = SignedDuration::from_hours(1);
+/// Calls that are kept in memory where there is no file: a few dozen kilobytes each, of talkative callers.
+const IN_MEMORY: i64 = 1_000;
 /// Calls that are erased in one transaction: keeps the write-ahead log small.
 const ERASE_AT_ONCE: usize = 200;
 
@@ -24,13 +27,14 @@ const ERASE_AT_ONCE: usize = 200;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {
     keep_days: u32,
+    keeping: Keeping,
     last: Clock,
 }
 
 impl Retention {
-    /// Calls are kept for `keep_days`; `now` is the daemon's start.
-    pub(super) fn new(keep_days: u32, now: Clock) -> Self {
-        Self { keep_days, last: now }
+    /// Calls are kept for `keep_days`, in memory also no more than [`IN_MEMORY`]; `now` is the daemon's start.
+    pub(super) fn new(keep_days: u32, keeping: Keeping, now: Clock) -> Self {
+        Self { keep_days, keeping, last: now }
     }
 
     /// When to look next.
@@ -43,6 +47,9 @@ impl Retention {
     pub(super) fn look(&mut self, db: &Connection, now: Clock) -> rusqlite::Result<usize> {
         let set_by = self.last.set_by(&now);
         self.last = now;
+        if self.keeping == Keeping::Memory {
+            erase_beyond(db, IN_MEMORY)?;
+        }
         if set_by.abs() >= EVEN {
             log::info!("the clock was set by {set_by:#}; old calls are looked for when it has run evenly for an hour");
             return Ok(0);
@@ -60,6 +67,12 @@ fn count_from(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let now = now.as_millisecond();
     db.execute(begin, [now])?;
     db.execute(begin_again, [now]).map(drop)
+}
+
+/// Erases all calls that have ended but the newest `most`.
+fn erase_beyond(db: &Connection, most: i64) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM calls WHERE ended_at IS NOT NULL AND id <= (SELECT MAX(id) FROM calls) - ?1";
+    db.execute(sql, [most])
 }
 
 /// Erases what was kept for more than `keep_days`, with all that belongs to it.

@@ -56,15 +56,16 @@ fn ended(n: u32, seconds: i64) -> Record {
 
 struct Fixture {
     directory: tempfile::TempDir,
+    name: &'static str,
 }
 
 impl Fixture {
     fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self { directory: tempfile::tempdir().unwrap(), name: "frontdesk.db" }
     }
 
     fn path(&self) -> PathBuf {
-        self.directory.path().join("frontdesk.db")
+        self.directory.path().join(self.name)
     }
 
     fn open(&self) -> Store {

@@ -69,8 +69,8 @@ impl Counters {
 /// Runs until it is told to close, or until nobody is left who could.
 pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, counters: &Arc<Counters>) {
     // The lock stays behind in `opened`, which outlives the connection.
-    let Opened { db, .. } = opened;
-    let retention = Retention::new(keep_days, Clock::read());
+    let Opened { db, keeping, .. } = opened;
+    let retention = Retention::new(keep_days, keeping, Clock::read());
     let mut worker = Worker { db, counters, pending: Vec::new(), outage: None, retention };
     while worker.serve(queue) {}
     worker.close();

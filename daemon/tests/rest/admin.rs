@@ -67,6 +67,8 @@ async fn health_is_open_and_says_by_its_status_whether_all_is_well() {
         let health: Health = serde_json::from_str(&answer.body).unwrap();
         assert_eq!((health.status, health.version.as_str()), (condition, "1.2.3"));
         assert_eq!(answer.json()["status"], condition.as_str());
+        let word = if condition == HealthStatus::Degraded { "memory" } else { "ok" };
+        assert_eq!(answer.json()["store"]["state"], word);
     }
 }
 

@@ -48,6 +48,17 @@ async fn status_shows_the_daemon_and_who_is_on_the_phone() {
 }
 
 #[tokio::test]
+async fn status_says_where_records_are_kept() {
+    for (condition, word) in [(HealthStatus::Ok, "records     all kept\n"), (HealthStatus::Degraded, "in memory only")]
+    {
+        let mut world = World::new(condition);
+        let socket = world.control();
+        let (_, out, _) = by_socket(&socket, "status").await;
+        assert!(out.contains(word), "{out}");
+    }
+}
+
+#[tokio::test]
 async fn calls_are_listed_shown_and_ended() {
     let mut world = World::new(HealthStatus::Ok);
     let socket = world.control();

@@ -11,7 +11,7 @@ use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
 use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
-use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth};
+use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth, StoreState};
 use frontdeskd::http::serve::{Acceptor, serve};
 use frontdeskd::metrics::Metrics;
 use frontdeskd::store::{Record, Store, Turn, Who};
@@ -64,6 +64,7 @@ pub(crate) struct Condition(pub(crate) HealthStatus);
 
 impl HealthSource for Condition {
     fn health(&self) -> Health {
+        let state = if self.0 == HealthStatus::Degraded { StoreState::Memory } else { StoreState::Ok };
         Health {
             status: self.0,
             version: "1.2.3".to_owned(),
@@ -71,7 +72,7 @@ impl HealthSource for Condition {
             active_calls: 1,
             max_calls: 50,
             gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
-            store: StoreHealth { dropped: 0, failed: 0 },
+            store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0 },
             phone: PhoneHealth { listening: true },
         }
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
+mod app;
 mod call;
 mod check;
 mod connect;

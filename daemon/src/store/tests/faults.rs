@@ -192,22 +192,88 @@ async fn a_second_daemon_is_refused_while_the_first_runs() {
 }
 
 #[test]
-fn files_that_are_not_ours_or_damaged_are_refused_and_left_as_they_are() {
+fn another_programs_database_is_refused_and_left_as_it_is() {
     let fixture = Fixture::new();
-    let refusal = |bytes: Vec<u8>| {
-        std::fs::write(fixture.path(), &bytes).unwrap();
-        let refused = fixture.try_open().unwrap_err();
-        assert_eq!(std::fs::read(fixture.path()).unwrap(), bytes);
-        refused
-    };
-    let refused = refusal(b"this is no database, however long it may be".repeat(100));
-    assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused}");
-    assert!(refused.to_string().contains("keep it for recovery"), "{refused}");
-
-    std::fs::remove_file(fixture.path()).unwrap();
     fixture.connection().execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
-    let refused = refusal(std::fs::read(fixture.path()).unwrap());
+    let bytes = std::fs::read(fixture.path()).unwrap();
+    let refused = fixture.try_open().unwrap_err();
     assert!(matches!(refused, StoreError::NotOurs { .. }), "{refused}");
+    assert_eq!(std::fs::read(fixture.path()).unwrap(), bytes);
+}
+
+/// Works as any other, and everything of it is gone with it.
+async fn assert_in_memory(fixture: &Fixture) {
+    let store = fixture.open();
+    assert_eq!(store.keeping(), Keeping::Memory);
+    record_all(&store, [started(1, at(0)), said(1, 0, "kept for now"), ended(1, 9)]);
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript, [turn(0, "kept for now")]);
+    assert_eq!((store.recovered(), store.failed_records()), (0, 0));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn without_a_place_for_its_file_calls_are_kept_in_memory() {
+    let mut fixture = Fixture::new();
+    fixture.name = "no-such-directory/frontdesk.db";
+    assert_in_memory(&fixture).await;
+    fixture.name = "frontdesk.db";
+    std::fs::create_dir(fixture.path()).unwrap();
+    assert_in_memory(&fixture).await;
+}
+
+#[tokio::test]
+async fn what_sqlite_cannot_open_is_left_alone_and_calls_are_kept_in_memory() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, [started(7, at(0)), ended(7, 9)]);
+    store.close().await;
+    let in_the_way = fixture.directory.path().join("frontdesk.db-wal");
+    std::fs::create_dir(&in_the_way).unwrap();
+    assert_in_memory(&fixture).await;
+
+    std::fs::remove_dir(in_the_way).unwrap();
+    let store = fixture.open();
+    assert_eq!(store.keeping(), Keeping::File);
+    assert!(store.call(sid(7)).await.unwrap().is_some());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_file_that_may_be_anybodys_is_left_as_it_is() {
+    let fixture = Fixture::new();
+    let bytes = b"this is no database, however long it may be".repeat(100);
+    std::fs::write(fixture.path(), &bytes).unwrap();
+    assert_in_memory(&fixture).await;
+    assert_eq!(std::fs::read(fixture.path()).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_ours_is_set_aside_whole_and_a_new_one_takes_its_place() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    record_all(&store, (1..50).flat_map(|n| [started(n, at(0)), said(n, 0, "word")]));
+    store.close().await;
+    // Everything behind the header of the first page.
+    let mut bytes = std::fs::read(fixture.path()).unwrap();
+    bytes[100..].fill(0xa5);
+    std::fs::write(fixture.path(), &bytes).unwrap();
+
+    let store = fixture.open();
+    assert_eq!((store.keeping(), store.call(sid(1)).await.unwrap()), (Keeping::Afresh, None));
+    record_all(&store, [started(1, at(60))]);
+    store.close().await;
+    let aside: Vec<PathBuf> = std::fs::read_dir(fixture.directory.path())
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("frontdesk.db.corrupt-"))
+        .collect();
+    let [file] = aside.as_slice() else { panic!("{aside:?}") };
+    assert_eq!(std::fs::read(file).unwrap(), bytes);
+
+    let store = fixture.open();
+    assert_eq!(store.keeping(), Keeping::File);
+    assert!(store.call(sid(1)).await.unwrap().is_some(), "the new file stays");
+    store.close().await;
 }
 
 #[tokio::test]
@@ -229,9 +295,9 @@ async fn an_older_store_is_brought_up_to_date_and_keeps_its_calls() {
 
     let with = |step| [open::STEPS, &[step]].concat();
     let broken = with("ALTER TABLE calls ADD COLUMN mood TEXT; SELECT nonsense");
-    assert!(matches!(open::open(&fixture.path(), &broken), Err(StoreError::Sqlite { .. })));
+    assert!(matches!(open::open_file(&fixture.path(), &broken), Err(StoreError::Sqlite { .. })));
     let next = with("ALTER TABLE calls ADD COLUMN mood TEXT");
-    let opened = open::open(&fixture.path(), &next).unwrap();
+    let opened = open::open_file(&fixture.path(), &next).unwrap();
     let version: i64 = opened.db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, next.len() as i64);
     let kept = opened.db.query_row("SELECT text, mood FROM turns JOIN calls ON calls.id = call", [], |row| {
@@ -249,8 +315,6 @@ fn the_file_is_private() {
         let mode = std::fs::metadata(fixture.directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    let missing = open_at(Path::new("/nonexistent/frontdesk.db")).unwrap_err();
-    assert!(matches!(missing, StoreError::File { .. }), "{missing}");
 }
 
 /// The variable that turns the next test into the victim.

@@ -24,7 +24,7 @@ impl Machine {
     fn started() -> Self {
         let fixture = Fixture::new();
         let (store, now) = (fixture.open(), Clock::at(Instant::now(), at(0)));
-        Self { _fixture: fixture, store, retention: Retention::new(30, now), now }
+        Self { _fixture: fixture, store, retention: Retention::new(30, Keeping::File, now), now }
     }
 
     /// Both clocks run.
@@ -116,5 +116,19 @@ async fn a_clock_that_was_wrong_for_a_moment_erases_nothing_and_keeps_nothing_fo
     assert_eq!((machine.look().await, machine.look().await), (0, 0));
     machine.run(30 * DAY);
     assert_eq!(machine.look().await, 2);
+    machine.store.close().await;
+}
+
+#[tokio::test]
+async fn in_memory_only_the_newest_calls_are_kept() {
+    let mut machine = Machine::started();
+    machine.retention = Retention::new(30, Keeping::Memory, machine.now);
+    for n in 1..=1_005 {
+        machine.takes_a_call(n);
+    }
+    machine.look().await;
+    let count =
+        |db: &Connection| db.query_row("SELECT COUNT(*), MIN(id) FROM calls", [], |r| Ok((r.get(0)?, r.get(1)?)));
+    assert_eq!(machine.store.ask("counting", count).await.unwrap(), (1_000_i64, 6_i64));
     machine.store.close().await;
 }

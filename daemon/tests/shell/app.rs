@@ -1,0 +1,68 @@
+//! The whole daemon, as its composition root builds it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use frontdeskd::app::{App, StopSignal};
+use frontdeskd::config::{self, Config};
+use frontdeskd::notify::Notifier;
+use tokio_util::sync::CancellationToken;
+
+use super::fakes::certificates;
+use super::twilio::{CALL, encode, exchange, post_text, sign, voice};
+use super::world::{ACCOUNT, PUBLIC_URL, TOKEN};
+
+struct Stop(CancellationToken);
+
+impl StopSignal for Stop {
+    async fn wait(&mut self) -> &'static str {
+        self.0.cancelled().await;
+        "the test"
+    }
+}
+
+/// With everything of its own in `home`, but for a store at `store`.
+fn config(home: &Path, store: &Path) -> Config {
+    std::fs::write(home.join("ca.pem"), certificates().ca).unwrap();
+    let text = format!(
+        "[clinic]\nname = \"Riverside Clinic\"\ntime_zone = \"UTC\"\n\
+         [gemini]\nendpoint = \"ws://127.0.0.1:1\"\nca_file = \"ca.pem\"\n\
+         [phone]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\nnumber = \"+15550100100\"\ndrain_seconds = 0\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n[control]\nsocket = '{}'\n[store]\npath = '{}'\n",
+        home.join("control.sock").display(),
+        store.display(),
+    );
+    std::fs::write(home.join("config.toml"), text).unwrap();
+    let secrets = [("GEMINI_API_KEY", "a-key"), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("TWILIO_AUTH_TOKEN", TOKEN)];
+    let secret = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    config::load(&home.join("config.toml"), &secret).unwrap().config
+}
+
+/// The body of what the admin listener answers.
+async fn get(admin: SocketAddr, path: &str) -> String {
+    exchange(admin, &format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")).await.body
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_does_not_keep_the_phone_from_being_answered() {
+    let home = tempfile::tempdir().unwrap();
+    let app =
+        App::start(config(home.path(), &home.path().join("missing/calls.db")), Notifier::from_environment(&|_| None));
+    let app = app.await.unwrap();
+    let (public, admin, stop) = (app.public, app.admin, CancellationToken::new());
+    let asking = async {
+        let form = voice(CALL);
+        let signature = sign(TOKEN, &format!("{PUBLIC_URL}/twilio/voice"), &form);
+        let header = format!("X-Twilio-Signature: {signature}\r\n");
+        let answer = exchange(public, &post_text("/twilio/voice", &header, &encode(&form))).await;
+        assert!(answer.body.contains("<Connect>"), "{}", answer.body);
+
+        let health: serde_json::Value = serde_json::from_str(&get(admin, "/health").await).unwrap();
+        assert_eq!((health["status"].as_str(), health["store"]["state"].as_str()), (Some("degraded"), Some("memory")));
+        assert!(get(admin, "/metrics").await.contains("\nfrontdesk_store_in_memory 1\n"));
+        assert!(get(admin, &format!("/v1/calls/{CALL}")).await.contains("+15550100"), "kept as long as it runs");
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);
+    ended.unwrap();
+}
