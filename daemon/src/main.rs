@@ -28,25 +28,33 @@ struct Arguments {
 enum Task {
     /// Run the daemon. The default.
     Run,
-    /// Check the configuration, its files and secrets, and say what is wrong; start nothing.
+    /// Check the configuration, its files and secrets, and say what is wrong; start nothing. As root it sees the secrets
+    /// that systemd passes to the unit.
     Check,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let loaded = config::load(&arguments.config, &|name| std::env::var(name).ok());
-    match (arguments.command.unwrap_or(Task::Run), loaded) {
-        (Task::Check, loaded) => check(loaded),
-        (Task::Run, Err(errors)) => {
-            if let Err(error) = logging::init(log::LevelFilter::Info) {
-                return no_log(&error);
-            }
-            error!("the configuration cannot be used:\n{errors}");
-            log::logger().flush();
-            ExitCode::from(EX_CONFIG)
+    let environment = |name: &str| std::env::var(name).ok();
+    match arguments.command.unwrap_or(Task::Run) {
+        Task::Check => {
+            let stores = config::CREDENTIAL_STORES.map(PathBuf::from);
+            check(config::inspect(&arguments.config, &environment, &stores))
         }
-        (Task::Run, Ok(loaded)) => run(loaded),
+        Task::Run => match config::load(&arguments.config, &environment) {
+            Ok(loaded) => run(loaded),
+            Err(errors) => refuse(&errors),
+        },
     }
+}
+
+fn refuse(errors: &ConfigErrors) -> ExitCode {
+    if let Err(error) = logging::init(log::LevelFilter::Info) {
+        return no_log(&error);
+    }
+    error!("the configuration cannot be used:\n{errors}");
+    log::logger().flush();
+    ExitCode::from(EX_CONFIG)
 }
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what `check` is for")]
@@ -65,7 +73,14 @@ fn check(loaded: Result<Loaded, ConfigErrors>) -> ExitCode {
             for file in &loaded.files {
                 println!("read {}", file.display());
             }
-            println!("the configuration is complete");
+            for place in &loaded.secrets {
+                println!("found {place}");
+            }
+            for place in &loaded.unseen {
+                println!("not looked into: {place}");
+            }
+            let but = if loaded.unseen.is_empty() { "" } else { ", but for what could not be looked into" };
+            println!("the configuration is complete{but}");
             ExitCode::SUCCESS
         }
         Err(complaint) => {

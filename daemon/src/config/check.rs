@@ -17,7 +17,7 @@ use super::parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig, StoreConfig,
     TlsFiles,
 };
-use super::secrets::{Secret, SecretError, SecretName, Secrets};
+use super::secrets::{Found, Secret, SecretError, SecretName, Secrets};
 use super::section::{Section, reject_unknown_sections};
 use super::value::{self, BaseUrl};
 
@@ -88,11 +88,15 @@ fn gemini(mut section: Section<'_>, secrets: Secrets<'_>) -> Option<GeminiConfig
     let access = match vertex {
         None => needed(&mut section, secrets.line(SecretName::GEMINI_API_KEY)).map(GeminiAccess::ApiKey),
         Some(place) => {
-            let credentials = needed(&mut section, secrets.document(SecretName::GOOGLE_CREDENTIALS));
-            place.zip(credentials).map(|((project, location), credentials)| GeminiAccess::Vertex {
-                project,
-                location,
-                credentials,
+            let found = secrets.document(SecretName::GOOGLE_CREDENTIALS);
+            let is_unseen = matches!(found, Err(SecretError::Unseen { .. }));
+            let credentials = needed(&mut section, found);
+            place.zip(credentials).map(|((project, location), credentials)| {
+                if is_unseen {
+                    // Credentials that nobody has looked at cannot be tried out.
+                    return GeminiAccess::ApiKey(credentials);
+                }
+                GeminiAccess::Vertex { project, location, credentials }
             })
         }
     };
@@ -133,10 +137,17 @@ fn prompt(section: &mut Section<'_>) -> Option<String> {
     None
 }
 
-/// The secret, or a complaint.
-fn needed<T>(section: &mut Section<'_>, found: Result<T, SecretError>) -> Option<T> {
+/// The secret, or a complaint; something in its place if it cannot be looked at from here.
+fn needed(section: &mut Section<'_>, found: Result<Found, SecretError>) -> Option<Secret> {
     let (found, remedy) = match found {
-        Ok(secret) => return Some(secret),
+        Ok(Found { secret, place }) => {
+            section.out.secrets.push(place);
+            return Some(secret);
+        }
+        Err(SecretError::Unseen { found, stand_in }) => {
+            section.out.unseen.push(found);
+            return Some(stand_in);
+        }
         Err(SecretError::Missing(found)) => (found, "pass one of the two"),
         Err(SecretError::Unusable(found)) => (found, "store it anew"),
     };
@@ -145,9 +156,9 @@ fn needed<T>(section: &mut Section<'_>, found: Result<T, SecretError>) -> Option
 }
 
 /// The secret if there is one; a complaint only if it is there and unusable.
-fn wanted(section: &mut Section<'_>, found: Result<Secret, SecretError>) -> Option<Secret> {
+fn wanted(section: &mut Section<'_>, found: Result<Found, SecretError>) -> Option<Secret> {
     match found {
-        Err(SecretError::Missing(_)) => None,
+        Err(SecretError::Missing(_) | SecretError::Unseen { .. }) => None,
         found => needed(section, found),
     }
 }

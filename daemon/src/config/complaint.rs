@@ -67,6 +67,10 @@ pub(super) struct Complaints {
     pub(super) errors: Vec<Complaint>,
     /// These do not.
     pub(super) advice: Vec<Complaint>,
+    /// Where each secret was found, in words.
+    pub(super) secrets: Vec<String>,
+    /// Secrets that are there, or may be, and that nobody could look at.
+    pub(super) unseen: Vec<String>,
     /// Every key that was asked for, as section and key: what the shipped file must document.
     pub(super) known: Vec<(String, &'static str)>,
 }

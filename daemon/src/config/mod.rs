@@ -6,6 +6,7 @@
 //! secrets ─────┘              └─ Config: typed, complete, nothing left to look up
 //! ```
 
+mod access;
 mod check;
 mod complaint;
 mod file;
@@ -21,7 +22,7 @@ pub use parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig, StoreConfig,
     TlsFiles,
 };
-pub use secrets::{Secret, SecretName};
+pub use secrets::{CREDENTIAL_STORES, Secret, SecretName};
 
 use complaint::Complaints;
 
@@ -37,6 +38,11 @@ pub struct Loaded {
     pub advice: Vec<Complaint>,
     /// The files that were read, in the order in which they were laid over one another.
     pub files: Vec<PathBuf>,
+    /// Where each secret was found, in words.
+    pub secrets: Vec<String>,
+    /// Secrets that only the unit or root can look at; something of their shape stands in for them. Always empty when
+    /// loaded for running.
+    pub unseen: Vec<String>,
 }
 
 /// Reads the configuration at `path`, its drop-ins and the secrets that it needs; blocks on the file system.
@@ -44,16 +50,42 @@ pub struct Loaded {
 /// `environment` looks up an environment variable, so that a test needs none. The error holds everything that is
 /// wrong, in the order of the sections.
 pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, ConfigErrors> {
+    read(path, secrets::Secrets::new(environment, &[]))
+}
+
+/// Reads the configuration like [`load`], but for whoever checks it in a shell: secrets are also looked for in `stores`,
+/// from where systemd passes them to the unit, and it is asked whether the daemon's user could keep the store.
+pub fn inspect(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    stores: &[PathBuf],
+) -> Result<Loaded, ConfigErrors> {
+    let mut loaded = read(path, secrets::Secrets::new(environment, stores))?;
+    let (store, users) = (&loaded.config.store.path, access::User::candidates());
+    let mut out = Complaints::default();
+    let key = "[store] path";
+    if let Some(access::Unusable { found, remedy }) = access::store_unusable(store, &users) {
+        out.error(None, key, found, remedy);
+    }
+    if let Some(remedy) = access::sandbox_advice(store, &users) {
+        out.advise(None, key, "is a place that the unit may not write to", &remedy);
+    }
+    loaded.advice.append(&mut out.advice);
+    if out.errors.is_empty() { Ok(loaded) } else { Err(ConfigErrors(out.errors)) }
+}
+
+fn read(path: &Path, secrets: secrets::Secrets<'_>) -> Result<Loaded, ConfigErrors> {
     let mut out = Complaints::default();
     let (tables, files) = file::read(path, &mut out);
     // A file that cannot be read says nothing about what is missing in it.
     if !out.errors.is_empty() {
         return Err(ConfigErrors(out.errors));
     }
-    let config = check::check(tables, path, secrets::Secrets::new(environment), &mut out);
+    let config = check::check(tables, path, secrets, &mut out);
+    let Complaints { errors, advice, secrets, unseen, .. } = out;
     match config {
-        Some(config) if out.errors.is_empty() => Ok(Loaded { config, advice: out.advice, files }),
-        _ => Err(ConfigErrors(out.errors)),
+        Some(config) if errors.is_empty() => Ok(Loaded { config, advice, files, secrets, unseen }),
+        _ => Err(ConfigErrors(errors)),
     }
 }
 

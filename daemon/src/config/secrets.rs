@@ -2,10 +2,13 @@
 //!
 //! Each is looked for as a systemd credential (`$CREDENTIALS_DIRECTORY/<id>`) and then in the environment variable
 //! that people know. Credentials are loaded when the service starts: a changed one needs a restart.
+//!
+//! Whoever checks a configuration in a shell is passed no credentials. For them the files are looked at from which
+//! systemd takes those of the unit; what only root or the service can read there is said to be there, and no more.
 
 use std::fmt;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
 
@@ -88,10 +91,25 @@ secret_names! {
     ADMIN_TOKEN = "admin-token", "FRONTDESK_ADMIN_TOKEN";
 }
 
+/// Where systemd looks for a credential that a unit loads by its name alone (systemd.exec(5), `LoadCredential=`), in
+/// this order. Encrypted ones lie in a directory beside each, whose name ends in `.encrypted`.
+pub const CREDENTIAL_STORES: [&str; 4] =
+    ["/etc/credstore", "/run/credstore", "/usr/local/lib/credstore", "/usr/lib/credstore"];
+
 /// Where secrets are looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Secrets<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
+    /// Where the unit would get its credentials from; empty for the unit itself.
+    stores: &'a [PathBuf],
+}
+
+/// A secret, and where it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) secret: Secret,
+    /// In words.
+    pub(super) place: String,
 }
 
 /// What was found in the place of a secret, when it is not the secret.
@@ -101,54 +119,69 @@ pub(super) enum SecretError {
     Missing(String),
     /// It is there, but cannot be read or cannot be right.
     Unusable(String),
+    /// It is there, or may be, and the unit will read it; here nobody can.
+    Unseen {
+        /// What can be said of it.
+        found: String,
+        /// Something of its shape, so that everything else can be checked.
+        stand_in: Secret,
+    },
 }
 
 impl<'a> Secrets<'a> {
-    pub(super) fn new(environment: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { environment }
+    pub(super) fn new(environment: &'a dyn Fn(&str) -> Option<String>, stores: &'a [PathBuf]) -> Self {
+        Self { environment, stores }
     }
 
     /// A secret of one line, fit for an HTTP header.
-    pub(super) fn line(self, name: SecretName) -> Result<Secret, SecretError> {
-        let (text, found_in) = self.find(name, |text| Ok(text.to_owned()))?;
-        if text.expose().bytes().all(|b| b.is_ascii_graphic()) {
-            return Ok(text);
+    pub(super) fn line(self, name: SecretName) -> Result<Found, SecretError> {
+        let found = self.find(name, |text| Ok(text.to_owned()))?;
+        if found.secret.expose().bytes().all(|b| b.is_ascii_graphic()) {
+            return Ok(found);
         }
-        let problem = format!("{found_in} holds spaces, line breaks or letters that no key has");
+        let problem = format!("{} holds spaces, line breaks or letters that no key has", found.place);
         Err(SecretError::Unusable(problem))
     }
 
     /// A JSON document, of which the variable names the file.
-    pub(super) fn document(self, name: SecretName) -> Result<Secret, SecretError> {
-        let (text, found_in) = self.find(name, |path| {
+    pub(super) fn document(self, name: SecretName) -> Result<Found, SecretError> {
+        let found = self.find(name, |path| {
             let read = read_small(Path::new(path));
             read.map_err(|error| format!("the file that {} names, {path}, cannot be read ({error})", name.variable))
         })?;
-        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text.expose()) {
-            Ok(_) => Ok(text),
+        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(found.secret.expose()) {
+            Ok(_) => Ok(found),
             Err(error) => Err(SecretError::Unusable(format!(
-                "{found_in} is not a JSON document (line {}, column {})",
+                "{} is not a JSON document (line {}, column {})",
+                found.place,
                 error.line(),
                 error.column()
             ))),
         }
     }
 
-    /// The secret and, in words, where it was. `from_variable` makes it from the variable's value.
+    /// The secret. `from_variable` makes it from the variable's value.
     fn find(
         self,
         name: SecretName,
         from_variable: impl FnOnce(&str) -> Result<String, String>,
-    ) -> Result<(Secret, String), SecretError> {
+    ) -> Result<Found, SecretError> {
         let SecretName { credential, variable } = name;
         let directory = (self.environment)("CREDENTIALS_DIRECTORY").filter(|directory| !directory.is_empty());
         let looked_for_credential = match directory {
-            None => format!("no systemd credential {credential} (no credentials were passed)"),
+            None => match self.find_in_stores(name)? {
+                InStores::Found(found) => return Ok(found),
+                // The variable can be looked at all the same.
+                InStores::Unseen(found) if (self.environment)(variable).is_none_or(|value| value.trim().is_empty()) => {
+                    return Err(SecretError::Unseen { found, stand_in: stand_in(name) });
+                }
+                InStores::Unseen(found) | InStores::Nothing(found) => found,
+            },
             Some(directory) => {
                 let path = Path::new(&directory).join(credential);
                 match read_small(&path).map(|text| Secret::new(&text)) {
                     Ok(secret) if !secret.0.is_empty() => {
-                        return Ok((secret, format!("the credential {credential}")));
+                        return Ok(Found { secret, place: format!("the credential {credential}") });
                     }
                     Ok(_) => format!("the systemd credential {credential} is empty"),
                     Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -166,11 +199,75 @@ impl<'a> Secrets<'a> {
             Some(value) if value.trim().is_empty() => format!("the environment variable {variable} is empty"),
             Some(value) => {
                 let text = from_variable(value.trim()).map_err(SecretError::Unusable)?;
-                return Ok((Secret::new(&text), format!("the environment variable {variable}")));
+                return Ok(Found { secret: Secret::new(&text), place: format!("the environment variable {variable}") });
             }
         };
         Err(SecretError::Missing(format!("{looked_for_credential}, and {looked_for_variable}")))
     }
+}
+
+/// What the stores say.
+enum InStores {
+    Found(Found),
+    /// It is there, or may be; the text says which.
+    Unseen(String),
+    /// It is in none of them; the text says so.
+    Nothing(String),
+}
+
+impl Secrets<'_> {
+    /// Looks where systemd would, the plain before the encrypted: the unit loads only those unless a drop-in says else.
+    fn find_in_stores(self, SecretName { credential, .. }: SecretName) -> Result<InStores, SecretError> {
+        if self.stores.is_empty() {
+            return Ok(InStores::Nothing(format!("no systemd credential {credential} (no credentials were passed)")));
+        }
+        let mut unseen = None;
+        for store in self.stores {
+            let path = store.join(credential);
+            match read_small(&path).map(|text| Secret::new(&text)) {
+                Ok(secret) if !secret.0.is_empty() => {
+                    let place = format!("the credential {credential} in {}", store.display());
+                    return Ok(InStores::Found(Found { secret, place }));
+                }
+                Ok(_) => return Err(SecretError::Unusable(format!("the credential {} is empty", path.display()))),
+                Err(error) if is_absent(&error) => {}
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    unseen.get_or_insert_with(|| format!("{}: only root can look there", path.display()));
+                }
+                Err(error) => {
+                    let problem = format!("the credential {} cannot be read ({error})", path.display());
+                    return Err(SecretError::Unusable(problem));
+                }
+            }
+            let path = store.with_added_extension("encrypted").join(credential);
+            match std::fs::metadata(&path) {
+                Ok(_) => {
+                    unseen = Some(format!(
+                        "{}: encrypted, and passed only by LoadCredentialEncrypted={credential} in a drop-in",
+                        path.display()
+                    ));
+                }
+                Err(error) if is_absent(&error) => {}
+                Err(_) => drop(unseen.get_or_insert_with(|| format!("{}: only root can look there", path.display()))),
+            }
+        }
+        let stores: Vec<String> = self.stores.iter().map(|store| store.display().to_string()).collect();
+        let nothing = || format!("no systemd credential {credential} in {}", stores.join(", "));
+        Ok(unseen.map_or_else(|| InStores::Nothing(nothing()), InStores::Unseen))
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// A text that passes for the secret wherever only its shape matters.
+fn stand_in(name: SecretName) -> Secret {
+    Secret::new(match name {
+        SecretName::TWILIO_ACCOUNT_SID => "AC00000000000000000000000000000000",
+        SecretName::GOOGLE_CREDENTIALS => "{}",
+        _ => "unseen",
+    })
 }
 
 fn read_small(path: &Path) -> std::io::Result<String> {
@@ -194,8 +291,8 @@ mod tests {
         let path = directory.path().to_str().unwrap();
         let both = [("CREDENTIALS_DIRECTORY", path), ("GEMINI_API_KEY", "from-environment")];
         let environment = environment(&both);
-        let secrets = Secrets::new(&environment);
-        assert_eq!(secrets.line(SecretName::GEMINI_API_KEY).unwrap().expose(), "from-systemd");
+        let secrets = Secrets::new(&environment, &[]);
+        assert_eq!(secrets.line(SecretName::GEMINI_API_KEY).unwrap().secret.expose(), "from-systemd");
     }
 
     #[test]
@@ -219,7 +316,7 @@ mod tests {
             ),
         ] {
             let environment = environment(pairs);
-            let result = Secrets::new(&environment).line(SecretName::GEMINI_API_KEY);
+            let result = Secrets::new(&environment, &[]).line(SecretName::GEMINI_API_KEY);
             assert_eq!(result, Err(SecretError::Missing(said)));
         }
     }
@@ -228,7 +325,7 @@ mod tests {
     fn what_cannot_be_a_key_is_refused_without_being_repeated() {
         let pairs = [("GEMINI_API_KEY", "two words")];
         let environment = environment(&pairs);
-        let result = Secrets::new(&environment).line(SecretName::GEMINI_API_KEY);
+        let result = Secrets::new(&environment, &[]).line(SecretName::GEMINI_API_KEY);
         let said = "the environment variable GEMINI_API_KEY holds spaces, line breaks or letters that no key has";
         assert_eq!(result, Err(SecretError::Unusable(said.to_owned())));
     }
@@ -240,17 +337,69 @@ mod tests {
         std::fs::write(&file, "{\"type\": \"service_account\"}").unwrap();
         let named = [("GOOGLE_APPLICATION_CREDENTIALS", file.to_str().unwrap())];
         let by_variable = environment(&named);
-        let document = Secrets::new(&by_variable).document(SecretName::GOOGLE_CREDENTIALS).unwrap();
-        assert_eq!(document.expose(), "{\"type\": \"service_account\"}");
+        let document = Secrets::new(&by_variable, &[]).document(SecretName::GOOGLE_CREDENTIALS).unwrap();
+        assert_eq!(document.secret.expose(), "{\"type\": \"service_account\"}");
 
         std::fs::write(directory.path().join("google-credentials"), "[1]").unwrap();
         let passed = [("CREDENTIALS_DIRECTORY", directory.path().to_str().unwrap())];
         let by_credential = environment(&passed);
-        let Err(SecretError::Unusable(said)) = Secrets::new(&by_credential).document(SecretName::GOOGLE_CREDENTIALS)
+        let Err(SecretError::Unusable(said)) =
+            Secrets::new(&by_credential, &[]).document(SecretName::GOOGLE_CREDENTIALS)
         else {
             panic!("a list is no service account");
         };
         assert_eq!(said, "the credential google-credentials is not a JSON document (line 1, column 0)");
+    }
+
+    /// Stores in a directory, for whoever checks a configuration in a shell.
+    fn stores(home: &Path) -> [PathBuf; 2] {
+        ["etc", "run"].map(|place| {
+            let store = home.join(place).join("credstore");
+            std::fs::create_dir_all(&store).unwrap();
+            store
+        })
+    }
+
+    #[test]
+    fn in_a_shell_the_files_are_looked_at_that_the_unit_is_given() {
+        let home = tempfile::tempdir().unwrap();
+        let stores = stores(home.path());
+        std::fs::write(stores[1].join("gemini-api-key"), "of-the-unit\n").unwrap();
+        std::fs::write(stores[0].join("twilio-auth-token"), " ").unwrap();
+        let of_the_shell = [("GEMINI_API_KEY", "of-the-shell")];
+        let environment = environment(&of_the_shell);
+        let secrets = Secrets::new(&environment, &stores);
+        let found = secrets.line(SecretName::GEMINI_API_KEY).unwrap();
+        assert_eq!(found.secret.expose(), "of-the-unit");
+        assert_eq!(found.place, format!("the credential gemini-api-key in {}", stores[1].display()));
+
+        let Err(SecretError::Unusable(said)) = secrets.line(SecretName::TWILIO_AUTH_TOKEN) else { panic!("a blank") };
+        assert!(said.ends_with("etc/credstore/twilio-auth-token is empty"), "{said}");
+        let Err(SecretError::Missing(said)) = secrets.line(SecretName::ADMIN_TOKEN) else { panic!("nowhere") };
+        let looked = format!("no systemd credential admin-token in {}, {}", stores[0].display(), stores[1].display());
+        assert!(said.starts_with(&looked) && said.ends_with("no environment variable FRONTDESK_ADMIN_TOKEN"), "{said}");
+    }
+
+    #[test]
+    fn an_encrypted_credential_is_said_to_be_there_and_its_shape_stands_in() {
+        let home = tempfile::tempdir().unwrap();
+        let stores = stores(home.path());
+        let encrypted = home.path().join("etc/credstore.encrypted");
+        std::fs::create_dir(&encrypted).unwrap();
+        std::fs::write(encrypted.join("twilio-account-sid"), "scrambled").unwrap();
+        let secrets = Secrets::new(&|_| None, &stores);
+        let Err(SecretError::Unseen { found, stand_in }) = secrets.line(SecretName::TWILIO_ACCOUNT_SID) else {
+            panic!("it is there");
+        };
+        let said = "etc/credstore.encrypted/twilio-account-sid: encrypted, and passed only by \
+                    LoadCredentialEncrypted=twilio-account-sid in a drop-in";
+        assert!(found.ends_with(said), "{found}");
+        assert!(frontdesk_core::twilio::sid::AccountSid::parse(stand_in.expose()).is_ok());
+
+        let given = [("TWILIO_ACCOUNT_SID", "AC1")];
+        let environment = environment(&given);
+        let found = Secrets::new(&environment, &stores).line(SecretName::TWILIO_ACCOUNT_SID).unwrap();
+        assert_eq!(found.place, "the environment variable TWILIO_ACCOUNT_SID", "what can be seen is looked at");
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn the_shipped_file_documents_every_key() {
     let mut out = Complaints::default();
     let text = format!("{MINIMAL}[gemini.vertex]\n[phone.tls]\n[admin.tls]\n");
     let tables = file::parse(Path::new("config.toml"), &text, &mut out);
-    check::check(tables, Path::new("config.toml"), secrets::Secrets::new(&|_| None), &mut out);
+    check::check(tables, Path::new("config.toml"), secrets::Secrets::new(&|_| None, &[]), &mut out);
     assert!(out.known.len() > 35, "{:?}", out.known);
     for (section, key) in out.known {
         let section = section.split('.').next().unwrap().trim_end_matches(']');
@@ -240,6 +240,36 @@ fn missing_secrets_are_complaints_too() {
     desk.environment.insert("TWILIO_ACCOUNT_SID".to_owned(), "SK00000000000000000000000000000001".to_owned());
     let said = "twilio-account-sid / TWILIO_ACCOUNT_SID: no account SID: expected AC and 32 hexadecimal digits";
     assert_eq!(desk.complaints(), [said]);
+}
+
+/// In a shell on a box: no variables, no credentials passed, but files from which systemd would pass them.
+#[test]
+fn a_provisioned_box_is_complete_also_when_it_is_checked_in_a_shell() {
+    let mut desk = minimal_with("");
+    let home = desk.directory.path().to_owned();
+    desk.write("config.toml", format!("{MINIMAL}[store]\npath = '{}/frontdesk.db'\n", home.display()));
+    desk.environment.clear();
+    let inspect = |desk: &Desk| {
+        let stores = [home.join("credstore")];
+        inspect(&home.join("config.toml"), &|name| desk.environment.get(name).cloned(), &stores)
+    };
+    assert_eq!(inspect(&desk).unwrap_err().0.len(), 3, "there is nothing yet");
+    desk.write("credstore/gemini-api-key", "made-up-key\n");
+    desk.write("credstore/twilio-account-sid", SECRETS[1].1);
+    desk.write("credstore.encrypted/twilio-auth-token", "scrambled");
+    let loaded = inspect(&desk).unwrap();
+    assert_eq!(loaded.config.gemini.access, GeminiAccess::ApiKey(Secret::new("made-up-key")));
+    assert_eq!((loaded.secrets.len(), loaded.unseen.len()), (2, 1), "{loaded:?}");
+    assert!(loaded.unseen[0].contains("credstore.encrypted/twilio-auth-token: encrypted"), "{loaded:?}");
+
+    desk.write("credstore.encrypted/google-credentials", "scrambled");
+    let text = std::fs::read_to_string(home.join("config.toml")).unwrap();
+    desk.write("config.toml", text.clone() + "[gemini]\nvertex = { project = \"p-1\", location = \"us-central1\" }\n");
+    assert_eq!(inspect(&desk).unwrap().unseen.len(), 2);
+
+    desk.write("config.toml", text.replace("/frontdesk.db", "/missing/frontdesk.db"));
+    let said = inspect(&desk).unwrap_err().to_string();
+    assert!(said.starts_with("[store] path is in ") && said.contains("create the directory and give it to"), "{said}");
 }
 
 #[test]

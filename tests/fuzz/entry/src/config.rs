@@ -41,8 +41,9 @@ fn write(path: &Path, bytes: &[u8]) {
 }
 
 /// What the program relies on.
-fn is_sound(Loaded { config, advice, files }: &Loaded) {
+fn is_sound(Loaded { config, advice, files, secrets, unseen }: &Loaded) {
     assert_eq!(files.len(), 2);
+    assert!(secrets.len() >= 3 && unseen.is_empty(), "nothing stands in for a secret: {secrets:?} {unseen:?}");
     assert!(advice.iter().all(|complaint| !complaint.remedy.is_empty()));
     assert!((1..=1_000).contains(&config.phone.max_calls));
     assert!(config.phone.no_input < config.phone.goodbye);
