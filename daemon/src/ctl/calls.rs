@@ -84,7 +84,8 @@ pub(super) async fn show(client: &Client, view: &mut View<'_>, sid: CallSid) -> 
     let dash = || "-".to_owned();
     for (name, value) in [
         ("call", call.call_sid.clone()),
-        ("log", call.live_id.as_ref().map_or_else(dash, |id| format!("journalctl -u frontdeskd LIVE_ID={id}"))),
+        // Not every line knows the conversation; every one that is about the call names it.
+        ("log", format!("journalctl -u frontdeskd CALL_SID={}", plain(&call.call_sid))),
         ("direction", call.direction.clone()),
         ("caller", number(call.caller.as_ref())),
         ("started", date_time(call.started_at, view.zone)),

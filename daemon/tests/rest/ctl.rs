@@ -72,6 +72,7 @@ async fn calls_are_listed_shown_and_ended() {
     let (code, out, _) = by_socket(&socket, &format!("calls show {OVER}")).await;
     assert_eq!(code, 0);
     assert!(out.contains("caller    +1555•••0200\n"), "{out}");
+    assert!(out.contains(&format!("log       journalctl -u frontdeskd CALL_SID={OVER}\n")), "{out}");
     assert!(out.ends_with("\n\n14:14:20  caller  I need an appointment.\n"), "{out}");
 
     let (code, out, _) = by_socket(&socket, &format!("calls end {RUNNING}")).await;
