@@ -53,12 +53,6 @@ impl Notifier {
         self.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
     }
 
-    /// Asks for this much more time to start or stop, counted from now.
-    pub fn extend(&self, by: Duration) {
-        let micros = u32::try_from(by.as_micros()).unwrap_or(u32::MAX);
-        self.tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
-    }
-
     /// Pings the watchdog three times in its interval, each time after `prove` has returned in a third of it. Without
     /// a watchdog it only waits for `stop`.
     ///
@@ -167,8 +161,6 @@ mod tests {
         assert_eq!(manager.heard(), "READY=1\nSTATUS=ready; calls=0\n");
         notifier.status("two\nlines");
         assert_eq!(manager.heard(), "STATUS=two lines\n");
-        notifier.extend(Duration::from_secs(30));
-        assert_eq!(manager.heard(), "EXTEND_TIMEOUT_USEC=30000000\n");
         notifier.clone().stopping("draining");
         assert_eq!(manager.heard(), "STOPPING=1\nSTATUS=draining\n");
     }

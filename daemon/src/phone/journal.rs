@@ -53,12 +53,7 @@ impl Journal {
             Record::Event { kind, detail } => self.event(now, kind, &detail),
             Record::Usage(usage) => {
                 self.metrics.tokens(usage.prompt, usage.response);
-                let tokens = store::Tokens {
-                    prompt: usage.prompt,
-                    response: usage.response,
-                    total: usage.total,
-                    ..store::Tokens::default()
-                };
+                let tokens = store::Tokens { prompt: usage.prompt, response: usage.response, total: usage.total };
                 self.store.record(store::Record::Usage { call: self.call, at: self.clock.civil(now), tokens });
             }
         }

@@ -21,7 +21,7 @@ const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 /// Says that a database is ours: `FDsk` in ASCII.
 const APPLICATION_ID: i64 = 0x4644_736b;
 /// The steps from an empty file to the newest version; a file's version is the number of steps it has taken.
-pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), COUNT_THE_DAYS];
+pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), COUNT_THE_DAYS, TOKENS_OF_ALL_KINDS];
 /// The second step: how long a call was kept is no longer told by its own times, which a clock that was wrong may have
 /// put anywhere.
 const COUNT_THE_DAYS: &str = "
@@ -29,6 +29,10 @@ const COUNT_THE_DAYS: &str = "
     UPDATE calls SET kept_since = ended_at;
     DROP INDEX calls_started;
     CREATE INDEX calls_kept ON calls (kept_since);";
+/// The third step: nothing was ever written there but zeros.
+const TOKENS_OF_ALL_KINDS: &str = "
+    ALTER TABLE usage DROP COLUMN audio_in;
+    ALTER TABLE usage DROP COLUMN audio_out;";
 /// What is written as the reason when the daemon was not there to see a call's end.
 pub const POWER_LOSS: &str = "power-loss";
 

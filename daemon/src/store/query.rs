@@ -76,29 +76,12 @@ pub struct CallWithTurns {
     pub tokens: Tokens,
 }
 
-/// Everything that is kept, summed up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// Calls.
-    pub calls: u64,
-    /// Of these: running.
-    pub active: u64,
-    /// Turns heard.
-    pub turns: u64,
-    /// Time in conversation, of finished calls.
-    pub talked_ms: i64,
-    /// Tokens.
-    pub tokens: Tokens,
-}
-
 const SUMMARY: &str = "
     SELECT id, call_sid, account_sid, direction, caller, callee, live_id, started_at, answered_at, ended_at, end_reason,
            twilio_status, (SELECT COUNT(*) FROM turns WHERE call = calls.id)
     FROM calls";
 const TOKENS: &str = "
-    SELECT COALESCE(SUM(prompt), 0), COALESCE(SUM(response), 0), COALESCE(SUM(total), 0), COALESCE(SUM(audio_in), 0),
-           COALESCE(SUM(audio_out), 0)
-    FROM usage";
+    SELECT COALESCE(SUM(prompt), 0), COALESCE(SUM(response), 0), COALESCE(SUM(total), 0) FROM usage WHERE call = ?1";
 
 pub(super) fn calls(db: &Connection, filter: CallFilter) -> Result<Vec<CallSummary>> {
     let limit = if filter.limit == 0 { MAX_LISTED } else { filter.limit.min(MAX_LISTED) };
@@ -119,20 +102,8 @@ pub(super) fn call(db: &Connection, sid: &CallSid) -> Result<Option<CallWithTurn
     let transcript = db.prepare_cached(sql)?.query_map([call.id], turn)?.collect::<Result<_>>()?;
     let sql = "SELECT at, kind, detail FROM events WHERE call = ?1 ORDER BY id";
     let events = db.prepare_cached(sql)?.query_map([call.id], event)?.collect::<Result<_>>()?;
-    let sql = format!("{TOKENS} WHERE call = ?1");
-    let tokens = db.prepare_cached(&sql)?.query_row([call.id], tokens)?;
+    let tokens = db.prepare_cached(TOKENS)?.query_row([call.id], tokens)?;
     Ok(Some(CallWithTurns { call, transcript, events, tokens }))
-}
-
-pub(super) fn totals(db: &Connection) -> Result<Totals> {
-    let tokens = db.query_row(TOKENS, [], tokens)?;
-    let sql = "SELECT COUNT(*), COUNT(*) - COUNT(ended_at), (SELECT COUNT(*) FROM turns),
-                      COALESCE(SUM(MAX(ended_at - answered_at, 0)), 0)
-               FROM calls";
-    db.query_row(sql, [], |row| {
-        let (calls, active, turns) = (count(row, 0)?, count(row, 1)?, count(row, 2)?);
-        Ok(Totals { calls, active, turns, talked_ms: row.get(3)?, tokens })
-    })
 }
 
 fn summary(row: &Row<'_>) -> Result<CallSummary> {
@@ -162,12 +133,21 @@ fn summary(row: &Row<'_>) -> Result<CallSummary> {
 fn turn(row: &Row<'_>) -> Result<Turn> {
     Ok(Turn {
         seq: row.get(0)?,
-        who: Who::from_stored(row.get_ref(1)?.as_str()?),
+        who: who(row, 1)?,
         text: row.get(2)?,
         started_at: time(row, 3)?,
         ended_at: time(row, 4)?,
         interrupted: row.get(5)?,
     })
+}
+
+fn who(row: &Row<'_>, column: usize) -> Result<Who> {
+    let word = row.get_ref(column)?.as_str()?;
+    let unknown = || {
+        let reason = format!("{word:?} is nobody's turn").into();
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, reason)
+    };
+    Who::from_stored(word).ok_or_else(unknown)
 }
 
 fn event(row: &Row<'_>) -> Result<Event> {
@@ -176,8 +156,7 @@ fn event(row: &Row<'_>) -> Result<Event> {
 }
 
 fn tokens(row: &Row<'_>) -> Result<Tokens> {
-    let (prompt, response, total) = (count(row, 0)?, count(row, 1)?, count(row, 2)?);
-    Ok(Tokens { prompt, response, total, audio_in: count(row, 3)?, audio_out: count(row, 4)? })
+    Ok(Tokens { prompt: count(row, 0)?, response: count(row, 1)?, total: count(row, 2)? })
 }
 
 fn count(row: &Row<'_>, column: usize) -> Result<u64> {

@@ -97,25 +97,21 @@ pub enum Who {
     Caller,
     /// The model.
     Agent,
-    /// A function that the model called.
-    Tool,
 }
 
 impl Who {
-    const ALL: [Self; 3] = [Self::Caller, Self::Agent, Self::Tool];
+    const ALL: [Self; 2] = [Self::Caller, Self::Agent];
 
     /// The word in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller",
             Self::Agent => "agent",
-            Self::Tool => "tool",
         }
     }
 
-    pub(super) fn from_stored(word: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|who| who.as_str() == word);
-        known.expect("the schema admits no other words for a turn's owner")
+    pub(super) fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|who| who.as_str() == word)
     }
 }
 
@@ -164,10 +160,6 @@ pub struct Tokens {
     pub response: u64,
     /// As billed; can exceed the two.
     pub total: u64,
-    /// Of `prompt`: audio.
-    pub audio_in: u64,
-    /// Of `response`: audio.
-    pub audio_out: u64,
 }
 
 impl Record {
@@ -229,7 +221,7 @@ impl Record {
                 db.prepare_cached(sql)?.execute(values)?;
             }
             Self::Usage { at, tokens, .. } => {
-                let Tokens { prompt, response, total, audio_in, audio_out } = *tokens;
+                let Tokens { prompt, response, total } = *tokens;
                 // The peer's word is not trusted so far that a sum over all calls could overflow.
                 let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
                 db.prepare_cached(INSERT_USAGE)?.execute(params![
@@ -238,8 +230,6 @@ impl Record {
                     count(prompt),
                     count(response),
                     count(total),
-                    count(audio_in),
-                    count(audio_out),
                 ])?;
             }
             Self::CallEnded { at, reason, .. } => {
@@ -266,7 +256,7 @@ const INSERT_CALL: &str = "
     ON CONFLICT (call_sid) DO NOTHING";
 
 const INSERT_USAGE: &str = "
-    INSERT INTO usage (call, at, prompt, response, total, audio_in, audio_out) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO usage (call, at, prompt, response, total) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 /// A final status also ends a call whose end we did not see; our own word for it, of the clock that told the
 /// call's other times, replaces Twilio's.

@@ -44,7 +44,7 @@ async fn a_full_queue_drops_and_counts_and_never_waits() {
     holding.await.unwrap().unwrap();
     store.close().await;
     let store = fixture.open();
-    assert_eq!(store.totals().await.unwrap().turns, QUEUE as u64 - 1);
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().transcript.len(), QUEUE - 1);
     store.close().await;
 }
 
@@ -304,6 +304,29 @@ async fn an_older_store_is_brought_up_to_date_and_keeps_its_calls() {
         Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
     });
     assert_eq!(kept.unwrap(), ("kept".to_owned(), None));
+}
+
+/// A file of the first version, with what that version wrote into columns that are gone.
+#[tokio::test]
+async fn a_store_of_the_first_version_is_read_by_this_one() {
+    let fixture = Fixture::new();
+    let first = open::open_file(&fixture.path(), &open::STEPS[..1]).unwrap();
+    let call = "INSERT INTO calls (call_sid, account_sid, direction, started_at, ended_at)
+                VALUES ('CA00000000000000000000000000000001', 'AC1', 'inbound', 1790949785000, 1790949786000)";
+    let usage = "INSERT INTO usage (call, at, prompt, response, total, audio_in, audio_out)
+                 VALUES (1, 1790949785000, 3, 4, 7, 0, 0)";
+    first.db.execute_batch(&format!("{call}; {usage}")).unwrap();
+    drop(first);
+
+    let store = fixture.open();
+    assert_eq!(store.call(sid(1)).await.unwrap().unwrap().tokens, Tokens { prompt: 3, response: 4, total: 7 });
+    record_all(
+        &store,
+        [Record::Usage { call: sid(1), at: at(5), tokens: Tokens { prompt: 1, response: 1, total: 2 } }],
+    );
+    let kept = store.call(sid(1)).await.unwrap().unwrap();
+    assert_eq!((kept.tokens.total, kept.call.ended_at), (9, Some(at(1))));
+    store.close().await;
 }
 
 #[test]
