@@ -2,7 +2,7 @@
 //! daemon, no two parts need each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The packages of this workspace that `package` depends on, tests included.
 fn dependencies(manifest: &str) -> Vec<String> {
@@ -39,16 +39,21 @@ fn the_core_knows_no_runtime_socket_file_or_clock() {
     }
 }
 
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder of this repository");
+    entries.map(|entry| entry.expect("nobody changes it meanwhile").path()).collect()
+}
+
 /// The parts of the daemon that the files of `part` name, itself excepted.
 fn named_by(part: &Path) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     let mut open = vec![part.to_owned()];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            open.extend(listed(&path));
             continue;
         }
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = std::fs::read_to_string(&path).expect("it is listed");
         for (at, prefix) in text.match_indices("crate::") {
             let rest = &text[at + prefix.len()..];
             // One after the other, or in braces.
@@ -65,10 +70,9 @@ fn named_by(part: &Path) -> BTreeSet<String> {
 #[test]
 fn the_daemons_parts_stand_in_an_order() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../daemon/src");
-    let mut parts: BTreeMap<String, BTreeSet<String>> = std::fs::read_dir(&source)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), named_by(&path)))
+    let mut parts: BTreeMap<String, BTreeSet<String>> = listed(&source)
+        .into_iter()
+        .filter_map(|path| Some((path.file_stem()?.to_string_lossy().into_owned(), named_by(&path))))
         .collect();
     let known: BTreeSet<String> = parts.keys().cloned().collect();
     for (part, named) in &mut parts {
@@ -78,7 +82,9 @@ fn the_daemons_parts_stand_in_an_order() {
     // Whoever needs nobody any more is taken away, until nobody is left.
     while let Some(free) = parts.iter().find(|(_, named)| named.is_empty()).map(|(part, _)| part.clone()) {
         parts.remove(&free);
-        parts.values_mut().for_each(|named| _ = named.remove(&free));
+        for named in parts.values_mut() {
+            named.remove(&free);
+        }
     }
     assert!(parts.is_empty(), "these need each other in a circle: {parts:?}");
 }
