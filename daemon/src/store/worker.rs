@@ -20,6 +20,9 @@ use crate::clock::Clock;
 
 /// Records in one transaction, at most: a question behind them waits no longer than their writing takes.
 const BATCH: usize = 256;
+/// A record waits that long for others to be written with it: every transaction is a wait for the disk, and a card wears
+/// out by them. A power loss costs that much more of what was said last; whoever asks something does not wait.
+const GATHER: Duration = Duration::from_millis(200);
 /// When a disk that took nothing is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -103,9 +106,11 @@ impl Worker<'_> {
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return false,
         };
+        let gathered = Instant::now() + GATHER;
         while let Some(Command::Write(record)) = next {
             self.pending.push(*record);
-            next = if self.pending.len() < BATCH { queue.try_recv().ok() } else { None };
+            let left = gathered.saturating_duration_since(Instant::now());
+            next = if self.pending.len() < BATCH { queue.recv_timeout(left).ok() } else { None };
         }
         self.write_pending();
         self.erase_old();

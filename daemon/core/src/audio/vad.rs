@@ -1,7 +1,7 @@
 //! Voice activity of one talker, with thresholds that know whether the agent is being heard.
 //!
 //! A detector (earshot, 16 ms frames) scores the likelihood of voice; an energy gate in front of it spares it the
-//! silence that most of a call consists of. While the agent is heard, its echo may come back on the line, so a
+//! silence that most of a call consists of, and a voice that goes on is confirmed now and then. While the agent is heard, its echo may come back on the line, so a
 //! talker then has to be louder to count.
 
 use super::level;
@@ -51,6 +51,9 @@ const AGENT_HEARD: Thresholds = Thresholds { gate: Dbfs(-38.0), score: 0.55, fra
 /// Frames before a loud one that the detector hears as well: it looks at 48 ms and their two predecessors. With less it
 /// finds a voice up to 30 ms later.
 const CONTEXT: usize = 5;
+/// Frames of a sustained voice that are taken for more of it as long as they are loud, once the detector has confirmed
+/// one: only a noise that takes over from the voice is noticed later for it, by 224 ms at most.
+const TRUSTED: usize = 14;
 /// Frames for which a loud one keeps the gate open: without, the jumps of noise around the gate are taken for a voice.
 const HOLD: usize = 3;
 
@@ -72,6 +75,8 @@ struct Stretch {
     voiced: Duration,
     silent: Duration,
     sustained: bool,
+    /// Loud frames that are taken for voice unheard.
+    trusted: usize,
 }
 
 impl Default for Vad {
@@ -119,7 +124,13 @@ impl Vad {
 
     fn judge(&mut self, agent_heard: bool) -> Option<VoiceEvent> {
         let thresholds = if agent_heard { &AGENT_HEARD } else { &QUIET };
-        let voice = self.score(self.gates[usize::from(agent_heard)]) >= thresholds.score;
+        let loud = level::mean_square(&self.frame) >= self.gates[usize::from(agent_heard)];
+        let voice = if loud && self.trusts() {
+            self.skip();
+            true
+        } else {
+            self.score(loud) >= thresholds.score
+        };
         match &mut self.stretch {
             None => {
                 self.rising = if voice { self.rising + 1 } else { 0 };
@@ -128,12 +139,13 @@ impl Vad {
                 }
                 let voiced = FRAME_SPAN * self.rising;
                 self.rising = 0;
-                self.stretch = Some(Stretch { voiced, silent: Duration::ZERO, sustained: false });
+                self.stretch = Some(Stretch { voiced, silent: Duration::ZERO, sustained: false, trusted: 0 });
                 Some(VoiceEvent::Onset)
             }
             Some(stretch) if voice => {
                 stretch.silent = Duration::ZERO;
                 stretch.voiced += FRAME_SPAN;
+                stretch.trusted = if stretch.trusted > 0 { stretch.trusted - 1 } else { TRUSTED };
                 if stretch.sustained || stretch.voiced < SUSTAINED {
                     return None;
                 }
@@ -142,6 +154,7 @@ impl Vad {
             }
             Some(stretch) => {
                 stretch.silent += FRAME_SPAN;
+                stretch.trusted = 0;
                 if stretch.silent < HANGOVER {
                     return None;
                 }
@@ -152,15 +165,24 @@ impl Vad {
         }
     }
 
+    /// Whether another loud frame is more of a voice that has lasted, without asking the detector.
+    fn trusts(&self) -> bool {
+        self.stretch.as_ref().is_some_and(|stretch| stretch.sustained && stretch.trusted > 0)
+    }
+
+    /// Keeps the frame for the moment at which the detector is asked again.
+    fn skip(&mut self) {
+        if self.skipped.len() == CONTEXT {
+            self.skipped.pop_front();
+        }
+        self.skipped.push_back(self.frame);
+    }
+
     /// The detector's score, or 0 below the gate.
-    fn score(&mut self, gate: f32) -> f32 {
-        let loud = level::mean_square(&self.frame) >= gate;
+    fn score(&mut self, loud: bool) -> f32 {
         self.open_for = if loud { HOLD } else { self.open_for.saturating_sub(1) };
         if self.open_for == 0 {
-            if self.skipped.len() == CONTEXT {
-                self.skipped.pop_front();
-            }
-            self.skipped.push_back(self.frame);
+            self.skip();
             return 0.0;
         }
         for before in self.skipped.drain(..) {

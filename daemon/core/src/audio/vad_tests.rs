@@ -141,6 +141,36 @@ fn a_sentence_is_sustained_once_and_ends_a_quarter_of_a_second_behind_its_last_s
 }
 
 #[test]
+fn a_noise_that_takes_over_from_a_voice_ends_it_all_the_same() {
+    let voice = [decoded(CALLER), decoded(CALLER)].concat();
+    let line = [voice.clone(), noise(Dbfs(-45.0), 24_000)].concat();
+    for agent_heard in [false, true] {
+        let events = listen(&line, agent_heard);
+        let &(ended, End { voiced }) = events.last().unwrap() else { panic!("{events:?}") };
+        let behind = ended.saturating_sub(SampleRate::TELEPHONY.duration_of(voice.len()));
+        // The detector itself takes the first 400 ms of it for a voice.
+        assert!(behind < Duration::from_millis(400) + HANGOVER + FRAME_SPAN * TRUSTED as u32, "{behind:?}: {events:?}");
+        assert!(voiced < ended);
+    }
+}
+
+#[test]
+fn a_voice_that_goes_on_is_confirmed_now_and_then_only() {
+    let (mut vad, mut up) = (Vad::new(), Resampler::new(SampleRate::TELEPHONY, SampleRate::LISTENING));
+    let mut wide = Vec::new();
+    up.push(&[decoded(CALLER), decoded(CALLER)].concat(), &mut wide);
+    let (mut loud, mut asked) = (0, 0);
+    for frame in wide.as_chunks::<FRAME>().0 {
+        vad.push(frame, false, |_| {});
+        if vad.stretch.as_ref().is_some_and(|stretch| stretch.sustained) {
+            loud += usize::from(level::mean_square(frame) >= vad.gates[0]);
+            asked += usize::from(vad.skipped.is_empty());
+        }
+    }
+    assert!(loud > 200 && asked * 3 < loud, "asked for {asked} of {loud} loud frames");
+}
+
+#[test]
 fn the_gate_spares_the_detector_a_silent_line() {
     let mut vad = Vad::new();
     vad.push(&noise(Dbfs(-60.0), 16_000), false, |_| {});

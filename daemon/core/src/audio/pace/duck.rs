@@ -25,18 +25,13 @@ impl Playout {
         }
         self.ducked = true;
         self.target = Gain::from_db(DUCK_DB);
-        if self.queue.is_empty() && self.runs_until(now).is_none() {
+        if self.speech.unsent() == 0 && self.runs_until(now).is_none() {
             self.gain = self.target;
             return false;
         }
         self.fade_left = 1;
         let heard = self.heard_at_clear(now);
-        let unheard = ((self.position.0 - heard.0) as usize).min(self.sent.len());
-        for _ in 0..unheard {
-            if let Some(byte) = self.sent.pop_back() {
-                self.queue.push_front(byte);
-            }
-        }
+        let unheard = self.speech.take_back((self.position.0 - heard.0) as usize);
         self.rewind(now, Position(self.position.0 - unheard as u64));
         unheard > 0
     }
@@ -52,8 +47,7 @@ impl Playout {
     pub fn flush(&mut self, now: Instant) -> (Position, bool) {
         let playing = self.position > self.heard(now);
         let heard = self.heard_at_clear(now);
-        self.queue.clear();
-        self.sent.clear();
+        self.speech.clear();
         self.complete = true;
         self.ducked = false;
         self.gain = Gain::UNITY;

@@ -14,14 +14,15 @@
 
 mod duck;
 mod mark;
+mod reel;
 #[cfg(test)]
 mod tests;
 
 pub use self::mark::{MarkName, NotOurMark, Position};
 
+use self::reel::Reel;
 use super::g711;
 use crate::units::{Gain, SampleRate};
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Bytes of one 20 ms frame of telephony.
@@ -46,14 +47,13 @@ pub enum PlayoutItem<'a> {
     Mark(MarkName),
 }
 
-/// One party's playout. Buffers grow with the backlog (8 kB a second of speech) and are reused.
+/// One party's playout. Holds what it was given and has not been heard, 8 kB a second of speech.
 pub struct Playout {
     lead: Duration,
-    queue: VecDeque<u8>,
-    sent: VecDeque<u8>,
+    speech: Reel,
     out: Vec<u8>,
     generation: u32,
-    /// Samples sent since the call began; the queue follows this position.
+    /// Samples sent since the call began; what is unsent follows this position.
     position: Position,
     run: Option<Run>,
     marked: Position,
@@ -81,9 +81,8 @@ impl Playout {
     pub fn new(lead: Duration) -> Self {
         Self {
             lead: lead.max(DUCKED_LEAD),
-            queue: VecDeque::new(),
-            sent: VecDeque::with_capacity(KEPT + QUANTUM),
-            out: Vec::with_capacity(8 * 500),
+            speech: Reel::default(),
+            out: Vec::with_capacity(QUANTUM),
             generation: 0,
             position: Position(0),
             run: None,
@@ -102,7 +101,7 @@ impl Playout {
     /// Appends speech at 8 kHz.
     pub fn push(&mut self, pcm: &[i16]) {
         self.complete = false;
-        self.queue.extend(pcm.iter().map(|&sample| g711::encode(sample)));
+        self.speech.push(pcm.iter().map(|&sample| g711::encode(sample)));
     }
 
     /// The reply is complete: its remainder goes out padded to a whole frame, followed by a mark.
@@ -112,12 +111,12 @@ impl Playout {
 
     /// Where the next pushed sample will stand.
     pub fn end(&self) -> Position {
-        Position(self.position.0 + self.queue.len() as u64)
+        Position(self.position.0 + self.speech.unsent() as u64)
     }
 
     /// Samples that wait here, unsent.
     pub fn backlog(&self) -> usize {
-        self.queue.len()
+        self.speech.unsent()
     }
 
     /// How far the ear has come by `now`: within one mark interval of the truth.
@@ -142,12 +141,12 @@ impl Playout {
 
     /// Whether everything pushed has been heard by `now`.
     pub fn is_finished(&self, now: Instant) -> bool {
-        self.queue.is_empty() && self.heard(now) >= self.position
+        self.speech.unsent() == 0 && self.heard(now) >= self.position
     }
 
     /// Whether the far end has echoed the mark behind everything that was pushed.
     pub fn is_confirmed(&self) -> bool {
-        self.queue.is_empty() && self.acknowledged >= self.position
+        self.speech.unsent() == 0 && self.acknowledged >= self.position
     }
 
     /// Until when audible sound reaches the ear, as far as it has been sent; in the past when the agent is silent.
@@ -175,7 +174,7 @@ impl Playout {
         }
         self.take(now, due);
         sink(PlayoutItem::Media(&self.out));
-        let last = self.queue.is_empty() && self.complete;
+        let last = self.speech.unsent() == 0 && self.complete;
         if last || self.position.0 - self.marked.0 >= MARK_EVERY {
             self.marked = self.position;
             sink(PlayoutItem::Mark(MarkName { generation: self.generation, position: self.position }));
@@ -219,8 +218,8 @@ impl Playout {
 
     /// Bytes that could go in whole frames.
     fn sendable(&self) -> usize {
-        let whole = self.queue.len() / FRAME * FRAME;
-        if self.complete { self.queue.len().next_multiple_of(FRAME) } else { whole }
+        let whole = self.speech.unsent() / FRAME * FRAME;
+        if self.complete { self.speech.unsent().next_multiple_of(FRAME) } else { whole }
     }
 
     fn due(&self, now: Instant) -> usize {
@@ -243,14 +242,10 @@ impl Playout {
             }
         }
         self.out.clear();
-        for _ in 0..due {
-            self.out.push(self.queue.pop_front().unwrap_or(g711::SILENCE));
-        }
-        if self.sent.len() + due > KEPT {
-            self.sent.drain(..(self.sent.len() + due - KEPT).min(self.sent.len()));
-        }
+        // A remainder is filled up to a whole frame.
+        self.speech.push(std::iter::repeat_n(g711::SILENCE, due.saturating_sub(self.speech.unsent())));
         // Kept at full level: a duck or a fade is applied to what goes out, not to what may go out again.
-        self.sent.extend(&self.out);
+        self.speech.take(due, KEPT, &mut self.out);
         let starts = self.position;
         self.position.0 += due as u64;
         self.fade_and_measure(starts);

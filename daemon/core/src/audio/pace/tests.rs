@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::collections::VecDeque;
 
 const LEAD: Duration = Duration::from_millis(200);
 
