@@ -19,12 +19,16 @@ const SILENCE: Dbfs = Dbfs(-50.0);
 const TAIL: usize = 10;
 const LEAD_IN: usize = 3;
 
+/// Frames for which room is made at a time: half a second.
+const STEP: usize = 25;
+
 struct Frame {
     heard: Instant,
     mulaw: [u8; FRAME],
 }
 
-/// The caller's newest speech. Full: the oldest frame goes. Allocates (50 kB) when it is made and never again.
+/// The caller's newest speech. Full (50 kB): the oldest frame goes. Grows in steps of [`STEP`] frames while the caller
+/// speaks, and gives them back when what was said is forgotten.
 pub struct Replay {
     frames: VecDeque<Frame>,
     part: Vec<i16>,
@@ -35,7 +39,7 @@ pub struct Replay {
 impl Default for Replay {
     fn default() -> Self {
         Self {
-            frames: VecDeque::with_capacity(FRAMES),
+            frames: VecDeque::with_capacity(STEP),
             part: Vec::with_capacity(FRAME),
             silence: TAIL + LEAD_IN,
             gate: SILENCE.mean_square(),
@@ -71,6 +75,9 @@ impl Replay {
         while self.frames.front().is_some_and(|frame| frame.heard < from) {
             self.frames.pop_front();
         }
+        if self.frames.len() <= STEP {
+            self.frames.shrink_to(STEP);
+        }
     }
 
     fn keep(&mut self, now: Instant) {
@@ -83,6 +90,9 @@ impl Replay {
             self.frames.remove(at);
         } else if self.frames.len() == FRAMES {
             self.frames.pop_front();
+        }
+        if self.frames.len() == self.frames.capacity() {
+            self.frames.reserve_exact(STEP);
         }
         let mut mulaw = [0; FRAME];
         for (byte, &sample) in mulaw.iter_mut().zip(&self.part) {
@@ -144,6 +154,7 @@ mod tests {
         assert_eq!(kept_since(&replay, start), FRAME_SPAN * 10);
         replay.forget_before(now);
         assert_eq!(kept_since(&replay, start), Duration::ZERO);
+        assert_eq!(replay.frames.capacity(), STEP, "and costs no memory");
     }
 
     #[test]

@@ -122,6 +122,7 @@ impl LiveSession {
         if content.turn_complete.0 && !in_progress {
             if let Some(first) = self.turn.first_speech {
                 self.answered_until = Some(first);
+                self.replay.forget_before(first);
             }
             self.turn = ModelTurn::default();
             self.carry = None;
