@@ -23,8 +23,8 @@ use crate::phone::line::PhoneLine;
 
 /// Media Streams messages are some hundred bytes; Twilio's largest stay far below.
 const MAX_MESSAGE: usize = 64 << 10;
-/// Several messages at a time; the library clears that much before every read, also of nothing.
-const READ_BUFFER: usize = 2 << 10;
+/// Two messages at a time; the library clears that much before every read, also of nothing.
+const READ_BUFFER: usize = 1 << 10;
 const WRITE_BUFFER: usize = 8 << 10;
 /// What may wait for a far end that is slow: beyond it the leg holds its own messages.
 const MAX_WRITE_BUFFER: usize = 64 << 10;

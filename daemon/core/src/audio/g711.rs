@@ -32,15 +32,30 @@ pub fn decode(byte: u8) -> i16 {
     DECODED[byte as usize]
 }
 
+/// The byte of a positive sample, by its biased magnitude without the three lowest bits, which never matter. A look-up is
+/// a third of the computation, and every sample of a call passes here three times.
+const ENCODED: [u8; ((CLIP + BIAS) >> 3) as usize + 1] = {
+    let mut table = [0; ((CLIP + BIAS) >> 3) as usize + 1];
+    let mut step = 0;
+    while step < table.len() {
+        table[step] = compress((step as i32) << 3);
+        step += 1;
+    }
+    table
+};
+
+const fn compress(magnitude: i32) -> u8 {
+    // The bias keeps bit 7 or a higher one set in what is looked up: the logarithm lies between 7 and 14.
+    let exponent = if magnitude < 1 << 7 { 0 } else { magnitude.ilog2() as i32 - 7 };
+    let mantissa = (magnitude >> (exponent + 3)) & 15;
+    !(exponent << 4 | mantissa) as u8
+}
+
 /// The byte nearest to `sample`.
 pub fn encode(sample: i16) -> u8 {
     let value = i32::from(sample);
-    let sign = (value >> 31) & 0x80;
-    let magnitude = value.abs().min(CLIP) + BIAS;
-    // The bias keeps bit 7 or a higher one set, so the logarithm exists and lies between 7 and 14.
-    let exponent = magnitude.ilog2() as i32 - 7;
-    let mantissa = (magnitude >> (exponent + 3)) & 15;
-    !(sign | exponent << 4 | mantissa) as u8
+    let sign = (value >> 31) as u8 & 0x80;
+    ENCODED[((value.abs().min(CLIP) + BIAS) >> 3) as usize] ^ sign
 }
 
 /// Appends the decoded samples of `bytes` to `pcm`.

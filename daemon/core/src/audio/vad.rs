@@ -54,6 +54,9 @@ const CONTEXT: usize = 5;
 /// Frames of a sustained voice that are taken for more of it as long as they are loud, once the detector has confirmed
 /// one: only a noise that takes over from the voice is noticed later for it, by 224 ms at most.
 const TRUSTED: usize = 14;
+/// Frames that the detector hears before one that confirms a voice. With less it takes a noise for the voice before it,
+/// half a second longer.
+const CONFIRM: usize = 4;
 /// Frames for which a loud one keeps the gate open: without, the jumps of noise around the gate are taken for a voice.
 const HOLD: usize = 3;
 
@@ -126,7 +129,7 @@ impl Vad {
         let thresholds = if agent_heard { &AGENT_HEARD } else { &QUIET };
         let loud = level::mean_square(&self.frame) >= self.gates[usize::from(agent_heard)];
         let voice = if loud && self.trusts() {
-            self.skip();
+            self.skip(CONFIRM);
             true
         } else {
             self.score(loud) >= thresholds.score
@@ -170,9 +173,9 @@ impl Vad {
         self.stretch.as_ref().is_some_and(|stretch| stretch.sustained && stretch.trusted > 0)
     }
 
-    /// Keeps the frame for the moment at which the detector is asked again.
-    fn skip(&mut self) {
-        if self.skipped.len() == CONTEXT {
+    /// Keeps the frame, and no more than `most`, for the moment at which the detector is asked again.
+    fn skip(&mut self, most: usize) {
+        while self.skipped.len() >= most {
             self.skipped.pop_front();
         }
         self.skipped.push_back(self.frame);
@@ -182,7 +185,7 @@ impl Vad {
     fn score(&mut self, loud: bool) -> f32 {
         self.open_for = if loud { HOLD } else { self.open_for.saturating_sub(1) };
         if self.open_for == 0 {
-            self.skip();
+            self.skip(CONTEXT);
             return 0.0;
         }
         for before in self.skipped.drain(..) {

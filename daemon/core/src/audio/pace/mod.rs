@@ -35,8 +35,8 @@ const MARK_EVERY: u64 = 8 * 400;
 /// Lead while ducked: what a following flush may at most take back. No lead is shorter: it must hold more than one
 /// quantum, or nothing would ever be due.
 const DUCKED_LEAD: Duration = Duration::from_millis(60);
-/// Sent bytes kept for ducking: the longest lead and what the network may hold beyond it.
-const KEPT: usize = 8 * 1_000;
+/// Sent bytes kept for ducking: the longest lead (400 ms) and what the network may hold beyond it.
+const KEPT: usize = 8 * 600;
 
 /// What the playout wants said to the far end, in order.
 #[derive(Debug, PartialEq, Eq)]

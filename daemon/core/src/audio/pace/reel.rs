@@ -6,15 +6,15 @@
 //!      take_back ◄──────── │ ────────► take       ◄ push
 //! ```
 //!
-//! Held in blocks of a quarter of a second: a model that is ahead by half a minute needs no buffer of half a minute, and
+//! Held in blocks of an eighth of a second: a model that is ahead by half a minute needs no buffer of half a minute, and
 //! a call that listens keeps none.
 
 use std::collections::VecDeque;
 
 /// Bytes of a block.
-const BLOCK: usize = 2_000;
+const BLOCK: usize = 1_000;
 /// Emptied blocks that wait to be filled again: a backlog that stays short allocates nothing.
-const SPARE: usize = 2;
+const SPARE: usize = 4;
 
 /// Mu-law between the model and a line.
 #[derive(Default)]

@@ -106,6 +106,7 @@ impl LiveSession {
             self.unknown.answered = false;
             self.events.push_back(LiveEvent::AgentSaid(text));
         }
+        self.forget_what_is_being_answered();
         for part in content.model_turn.0.into_iter().flat_map(|turn| turn.parts.0) {
             if let Some(blob) = part.0.and_then(|part| part.inline_data.0) {
                 self.on_blob(now, &blob);
@@ -128,6 +129,13 @@ impl LiveSession {
             self.carry = None;
             let reason = content.turn_complete_reason.0.map(|reason| reason.chars().take(MOST_REPEATED).collect());
             self.events.push_back(LiveEvent::TurnComplete { reason });
+        }
+    }
+
+    /// A question whose answer has begun and can be told in words is never said again; see [`hold`](Self::hold).
+    fn forget_what_is_being_answered(&mut self) {
+        if let Some(first) = self.turn.first_speech.filter(|_| !self.unknown.agent.is_empty()) {
+            self.replay.forget_before(first);
         }
     }
 
