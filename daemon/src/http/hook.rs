@@ -23,6 +23,7 @@ use serde_json::json;
 
 use super::header_text;
 use crate::phone::calls::{Admission, Command, Refusal};
+use crate::phone::ended::{Ended, NOT_TAKEN};
 use crate::phone::line::PhoneLine;
 use crate::phone::paths;
 use crate::store;
@@ -34,8 +35,6 @@ const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// The store is asked for an ended call that long; a disk that hangs must not keep a caller waiting.
 const STORE_WITHIN: Duration = Duration::from_millis(25);
 
-/// The end of a call that was sent to the fallback at once.
-const NOT_TAKEN: &str = "not taken";
 /// Twilio's words for calls that are over.
 const FINAL: [&str; 5] = ["completed", "busy", "no-answer", "failed", "canceled"];
 
@@ -64,16 +63,8 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         }
     };
     let call = voice.call_sid;
-    match on_record(line, call).await {
-        OnRecord::Ended => {
-            info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
-            return ("ended", xml(twiml::hang_up()));
-        }
-        OnRecord::LeftToFallback => {
-            info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
-            return ("again", fall_back(line));
-        }
-        OnRecord::Nothing => {}
+    if let Some(ended) = on_record(line, call).await {
+        return answer_ended(line, call, ended);
     }
     let live_id = PhoneLine::live_id();
     let clock = (line.clock)();
@@ -89,7 +80,7 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
             info!(call_sid = call.as_str(); "a webhook was repeated: the same call with a fresh stream");
             ("again", stream_to(line, &token))
         }
-        Err(Refusal::Ended) => ("ended", xml(twiml::hang_up())),
+        Err(Refusal::Ended(ended)) => answer_ended(line, call, ended),
         Err(refusal) => {
             announce(line, clock.civil(now), &voice);
             warn!(call_sid = call.as_str(); "call from {} sent to the fallback: {}", voice.from, refusal.as_str());
@@ -101,31 +92,29 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
     }
 }
 
-/// What is known of a call that asks what to do.
-enum OnRecord {
-    /// Nothing, or it is running.
-    Nothing,
-    /// We did not take it, or a power loss cut it: its caller may well be waiting for this very answer.
-    LeftToFallback,
-    /// It is over: this is a replay.
-    Ended,
+/// The answer to a webhook of a call that has ended, whether it is repeated, late or replayed.
+fn answer_ended(line: &PhoneLine, call: CallSid, ended: Ended) -> (&'static str, Response) {
+    match ended {
+        Ended::Left => {
+            info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
+            ("again", fall_back(line))
+        }
+        Ended::Over => {
+            info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
+            ("ended", xml(twiml::hang_up()))
+        }
+    }
 }
 
-/// Looks the call up, unless it is running. A store that does not answer at once knows nothing.
-async fn on_record(line: &PhoneLine, call: CallSid) -> OnRecord {
+/// How the call ended according to the store, unless it is running. A store that does not answer at once knows nothing.
+async fn on_record(line: &PhoneLine, call: CallSid) -> Option<Ended> {
     if line.calls.is_running(&call) {
-        return OnRecord::Nothing;
+        return None;
     }
-    let Ok(Ok(Some(known))) = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await else {
-        return OnRecord::Nothing;
-    };
-    if known.call.ended_at.is_none() {
-        return OnRecord::Nothing;
-    }
-    let reason = known.call.end_reason.unwrap_or_default();
-    let left = reason.starts_with(NOT_TAKEN) || reason == store::POWER_LOSS;
+    let Ok(Ok(Some(known))) = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await else { return None };
+    known.call.ended_at?;
     let over = known.call.twilio_status.is_some_and(|status| FINAL.contains(&status.as_str()));
-    if left && !over { OnRecord::LeftToFallback } else { OnRecord::Ended }
+    Some(Ended::on_record(&known.call.end_reason.unwrap_or_default(), over))
 }
 
 fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {

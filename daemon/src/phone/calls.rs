@@ -1,6 +1,6 @@
 //! The calls that are running, and who may start one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,6 +12,7 @@ use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 
+use super::ended::{Ended, Memory};
 use super::health::LiveHealth;
 use super::token::Tokens;
 use crate::metrics::Metrics;
@@ -19,8 +20,6 @@ use crate::net::Stream;
 
 /// Commands that may wait for a call: a stream, and somebody who ends it. Full: the asker is told.
 pub const COMMANDS: usize = 4;
-/// Ended calls that are remembered without asking the store.
-const REMEMBERED: usize = 1_000;
 
 /// Why a call is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +30,8 @@ pub enum Refusal {
     Draining,
     /// Gemini is known to be down.
     ModelDown,
-    /// The call has ended: a replayed request.
-    Ended,
+    /// The call has ended: a request that is repeated, or late.
+    Ended(Ended),
     /// No token could be made.
     NoToken,
 }
@@ -44,7 +43,7 @@ impl Refusal {
             Self::Full => "full",
             Self::Draining => "draining",
             Self::ModelDown => "model-down",
-            Self::Ended => "ended",
+            Self::Ended(_) => "ended",
             Self::NoToken => "no-token",
         }
     }
@@ -129,19 +128,9 @@ impl View {
     }
 }
 
-/// How far a call's task has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The conversation runs, or waits for its stream.
-    Talking,
-    /// It is over; Twilio is being asked to hang up, and a stream that still comes holds the line until it has.
-    Over,
-    /// The line is given back: no stream has any business here.
-    Leaving,
-}
-
 struct Entry {
-    stage: Stage,
+    /// The line is being given back: no stream has any business here.
+    leaving: bool,
     running: Running,
     commands: mpsc::Sender<Command>,
 }
@@ -150,20 +139,9 @@ struct Entry {
 struct State {
     running: HashMap<CallSid, Entry>,
     tokens: Tokens,
-    ended: VecDeque<CallSid>,
+    /// Also of calls that still run: the conversation is over, and Twilio is being asked to hang up.
+    ended: Memory,
     draining: bool,
-}
-
-impl State {
-    fn remember(&mut self, call: CallSid) {
-        if self.ended.contains(&call) {
-            return;
-        }
-        if self.ended.len() == REMEMBERED {
-            self.ended.pop_front();
-        }
-        self.ended.push_back(call);
-    }
 }
 
 /// The running calls. Shared by the webhook, the stream upgrade and the admin listener; locks are held for a look only.
@@ -180,29 +158,18 @@ impl Calls {
         Arc::new(Self { most, state: Mutex::default(), health: LiveHealth::new(Instant::now()), metrics })
     }
 
-    /// Admits `call`, or says why not. `live_id` names its conversation if it is new.
+    /// Admits `call`, or says why not. `live_id` names its conversation if it is new. A call that is not taken counts as
+    /// left to the fallback from then on.
     pub fn admit(&self, now: Instant, call: CallSid, caller: &CallerId, live_id: &str) -> Result<Admission, Refusal> {
         let mut state = self.lock();
-        if let Some(entry) = state.running.get(&call) {
-            if entry.stage != Stage::Talking {
-                return Err(Refusal::Ended);
-            }
+        if let Some(ended) = state.ended.of(&call) {
+            return Err(Refusal::Ended(ended));
+        }
+        if state.running.contains_key(&call) {
             let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
             return Ok(Admission::Again { token });
         }
-        if state.ended.contains(&call) {
-            return Err(Refusal::Ended);
-        }
-        if state.draining {
-            return Err(Refusal::Draining);
-        }
-        if state.running.len() >= self.most {
-            return Err(Refusal::Full);
-        }
-        if self.health.is_down(now) {
-            return Err(Refusal::ModelDown);
-        }
-        let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
+        let token = self.grant(&mut state, now, call).inspect_err(|_| state.ended.keep(call, Ended::Left))?;
         let (sender, commands) = mpsc::channel(COMMANDS);
         let view = Arc::<View>::default();
         let running = Running {
@@ -212,31 +179,42 @@ impl Calls {
             since: now,
             view: Arc::clone(&view),
         };
-        state.running.insert(call, Entry { stage: Stage::Talking, running, commands: sender });
+        state.running.insert(call, Entry { leaving: false, running, commands: sender });
         self.metrics.set_active_calls(state.running.len());
         Ok(Admission::New { token, commands, view })
+    }
+
+    /// A token for a new call, if one can be taken.
+    fn grant(&self, state: &mut State, now: Instant, call: CallSid) -> Result<String, Refusal> {
+        if state.draining {
+            return Err(Refusal::Draining);
+        }
+        if state.running.len() >= self.most {
+            return Err(Refusal::Full);
+        }
+        if self.health.is_down(now) {
+            return Err(Refusal::ModelDown);
+        }
+        state.tokens.mint(now, call).ok_or(Refusal::NoToken)
     }
 
     /// Uses a media token up and says whom its stream belongs to.
     pub fn redeem(&self, now: Instant, token: &str) -> Option<CallSid> {
         let mut state = self.lock();
         let call = state.tokens.redeem(now, token)?;
-        state.running.get(&call).is_some_and(|entry| entry.stage != Stage::Leaving).then_some(call)
+        state.running.get(&call).is_some_and(|entry| !entry.leaving).then_some(call)
     }
 
-    /// The conversation of `call` has ended: its webhook is not answered with a stream any more.
-    pub fn over(&self, call: &CallSid) {
-        self.reach(call, Stage::Over);
+    /// The conversation of `call` has ended: its webhook is not answered with a stream any more. A stream that is under
+    /// way is still taken, to hold the line until Twilio has hung up.
+    pub fn over(&self, call: &CallSid, ended: Ended) {
+        self.lock().ended.keep(*call, ended);
     }
 
     /// The line of `call` is being given back: not even a stream under way is taken any more.
     pub fn leaving(&self, call: &CallSid) {
-        self.reach(call, Stage::Leaving);
-    }
-
-    fn reach(&self, call: &CallSid, stage: Stage) {
         if let Some(entry) = self.lock().running.get_mut(call) {
-            entry.stage = stage;
+            entry.leaving = true;
         }
     }
 
@@ -251,21 +229,18 @@ impl Calls {
         sender.is_some_and(|commands| commands.try_send(command).is_ok())
     }
 
-    /// A call is over.
+    /// The task of `call` has ended. If it did not say how, the caller may still be on the line.
     pub fn remove(&self, call: &CallSid) {
         let mut state = self.lock();
         if state.running.remove(call).is_some() {
             self.metrics.set_active_calls(state.running.len());
-            state.remember(*call);
+            state.ended.keep(*call, Ended::Left);
         }
     }
 
     /// Twilio says that `call` is over. Its webhook may still come: requests overtake one another.
     pub fn ended_at_twilio(&self, call: CallSid) {
-        let mut state = self.lock();
-        if !state.running.contains_key(&call) {
-            state.remember(call);
-        }
+        self.lock().ended.keep(call, Ended::Over);
     }
 
     /// Takes no new calls from now on.
@@ -337,7 +312,7 @@ mod tests {
         let (_one, _two) = (taken(&calls, 1), taken(&calls, 2));
         assert_eq!(refused(&calls, 3), Some(Refusal::Full));
         calls.remove(&sid(1));
-        let _three = taken(&calls, 3);
+        let _four = taken(&calls, 4);
         assert_eq!(calls.active(), 2);
     }
 
@@ -359,25 +334,39 @@ mod tests {
         let calls = Calls::new(1, Metrics::new());
         let (token, _commands) = taken(&calls, 1);
         let Ok(Admission::Again { token: another }) = ask(&calls, 1) else { panic!("the same call") };
-        calls.over(&sid(1));
-        assert_eq!(refused(&calls, 1), Some(Refusal::Ended));
+        calls.over(&sid(1), Ended::Over);
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)));
         assert_eq!(calls.redeem(Instant::now(), &token), Some(sid(1)), "its stream may hold the line");
         calls.leaving(&sid(1));
         assert_eq!(calls.redeem(Instant::now(), &another), None);
         calls.remove(&sid(1));
-        assert_eq!(refused(&calls, 1), Some(Refusal::Ended), "and is remembered");
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)), "and is remembered");
         assert_eq!(calls.redeem(Instant::now(), &token), None);
     }
 
     #[test]
-    fn the_memory_of_ended_calls_is_bounded() {
+    fn a_caller_who_was_left_to_the_fallback_stays_so_until_twilio_says_that_the_call_is_over() {
         let calls = Calls::new(1, Metrics::new());
-        for number in 0..=REMEMBERED as u32 {
-            drop(taken(&calls, number));
-            calls.remove(&sid(number));
+        let (_token, _commands) = taken(&calls, 1);
+        assert_eq!(refused(&calls, 2), Some(Refusal::Full));
+        calls.over(&sid(1), Ended::Left);
+        calls.remove(&sid(1));
+        for number in [1, 2] {
+            assert_eq!(refused(&calls, number), Some(Refusal::Ended(Ended::Left)), "there is room, but it was told");
+            calls.ended_at_twilio(sid(number));
+            assert_eq!(refused(&calls, number), Some(Refusal::Ended(Ended::Over)));
         }
-        assert_eq!(refused(&calls, 1), Some(Refusal::Ended));
-        let _forgotten = taken(&calls, 0);
+    }
+
+    #[test]
+    fn twilios_word_holds_even_if_the_task_ends_in_another_way() {
+        let calls = Calls::new(1, Metrics::new());
+        let (_token, _commands) = taken(&calls, 1);
+        calls.ended_at_twilio(sid(1));
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)), "its task has not even heard of it");
+        calls.over(&sid(1), Ended::Left);
+        calls.remove(&sid(1));
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)));
     }
 
     #[test]

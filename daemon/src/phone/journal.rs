@@ -15,6 +15,7 @@ use log::{debug, info, warn};
 use serde_json::json;
 
 use super::calls::Calls;
+use super::ended::Ended;
 use super::health::fault_word;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -74,9 +75,9 @@ impl Journal {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.calls.over(&self.call);
+        self.calls.over(&self.call, Ended::by(reason));
         let (call_sid, live_id) = (self.call.as_str(), self.live_id.as_str());
-        if matches!(reason, EndReason::Failed(_)) {
+        if Ended::by(reason) == Ended::Left {
             warn!(call_sid, live_id; "call left to the fallback: {reason}");
         } else {
             info!(call_sid, live_id; "call ended: {reason}");

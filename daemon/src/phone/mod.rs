@@ -1,6 +1,7 @@
 //! The phone: who may call, one task a call, its record, and Twilio's REST API.
 
 pub mod calls;
+pub mod ended;
 pub mod health;
 pub mod journal;
 pub mod line;

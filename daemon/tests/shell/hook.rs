@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use frontdesk_core::gemini::live::Fault;
+use frontdesk_core::session::effect::EndReason;
 use frontdeskd::clock::Clock;
+use frontdeskd::phone::calls::Command;
 use frontdeskd::store::Record;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -118,6 +120,19 @@ async fn a_call_that_was_cut_by_a_power_loss_before_its_answer_reaches_the_fallb
     announce(&world, CALL, at);
     let call = CALL.parse().unwrap();
     world.line.store.record(Record::CallEnded { call, at, reason: "power-loss".into() });
+    assert_falls_back(&world, CALL).await;
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
+}
+
+/// However we came to leave the caller, the call may be waiting for the answer to its repeated webhook.
+#[tokio::test]
+async fn a_repeated_webhook_of_a_caller_who_was_left_to_the_fallback_gives_the_fallback_again() {
+    let world = World::start().await;
+    world.post(VOICE, &voice(CALL)).await.token();
+    let left = EndReason::Failed("a test says so");
+    assert!(world.line.calls.ask(&CALL.parse().unwrap(), Command::Stop(left)));
+    world.idle().await;
     assert_falls_back(&world, CALL).await;
     world.post("/twilio/status", &moved(CALL, "completed")).await;
     assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
