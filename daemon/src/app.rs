@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::twilio::twiml::{Fallback, TwimlError};
-use log::{info, warn};
+use log::{error, info, warn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::net::{self, TlsError};
 use crate::notify::Notifier;
 use crate::phone::calls::Calls;
+use crate::phone::ended::REMEMBERED;
 use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
 use crate::status::Status;
@@ -101,6 +102,11 @@ impl App {
         }
         let mut supervisor = Supervisor::new(metrics.clone());
         let calls = Calls::new(config.phone.max_calls, metrics.clone());
+        match store.ended(REMEMBERED).await {
+            Ok(ended) => calls.recall(&ended),
+            // A repeated webhook of an earlier call is rare, and no reason to leave the phone to nobody.
+            Err(error) => error!("calls of before the start would be taken for new ones: {}", logging::chain(&error)),
+        }
         let line = Arc::new(PhoneLine {
             checker: PhoneLine::checker(&config.phone),
             fallback,

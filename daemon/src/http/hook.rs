@@ -32,11 +32,6 @@ use crate::store;
 const MAX_BODY: usize = 64 << 10;
 /// A body that has not arrived by then is not waited for.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
-/// The store is asked for an ended call that long; a disk that hangs must not keep a caller waiting.
-const STORE_WITHIN: Duration = Duration::from_millis(25);
-
-/// Twilio's words for calls that are over.
-const FINAL: [&str; 5] = ["completed", "busy", "no-answer", "failed", "canceled"];
 
 type Line = State<Arc<PhoneLine>>;
 
@@ -63,9 +58,6 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         }
     };
     let call = voice.call_sid;
-    if let Some(ended) = on_record(line, call).await {
-        return answer_ended(line, call, ended);
-    }
     let live_id = PhoneLine::live_id();
     let clock = (line.clock)();
     match line.calls.admit(now, call, &voice.from, &live_id) {
@@ -99,22 +91,11 @@ fn answer_ended(line: &PhoneLine, call: CallSid, ended: Ended) -> (&'static str,
             info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
             ("again", fall_back(line))
         }
-        Ended::Over => {
+        Ended::Over | Ended::Unseen => {
             info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
             ("ended", xml(twiml::hang_up()))
         }
     }
-}
-
-/// How the call ended according to the store, unless it is running. A store that does not answer at once knows nothing.
-async fn on_record(line: &PhoneLine, call: CallSid) -> Option<Ended> {
-    if line.calls.is_running(&call) {
-        return None;
-    }
-    let Ok(Ok(Some(known))) = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await else { return None };
-    known.call.ended_at?;
-    let over = known.call.twilio_status.is_some_and(|status| FINAL.contains(&status.as_str()));
-    Some(Ended::on_record(&known.call.end_reason.unwrap_or_default(), over))
 }
 
 fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
@@ -157,13 +138,13 @@ pub async fn status(State(line): Line, request: Request) -> Response {
     match outcome {
         Err((_, status)) => status.into_response(),
         Ok(status) => {
-            on_status(&line, began, &status).await;
+            on_status(&line, began, &status);
             StatusCode::NO_CONTENT.into_response()
         }
     }
 }
 
-async fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
+fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
     let call = status.call_sid;
     info!(call_sid = call.as_str(); "Twilio says: {}", status.status.as_str());
     if status.status.is_final() {
@@ -171,8 +152,7 @@ async fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
         line.calls.ended_at_twilio(call);
     }
     // A call whose webhook never reached us has no record to close, and that is no fault of the store.
-    let known = tokio::time::timeout(STORE_WITHIN, line.store.call(call)).await;
-    if matches!(known, Ok(Ok(None))) {
+    if !line.calls.has_come(&call) {
         return info!(call_sid = call.as_str(); "that call never came to us");
     }
     line.store.record(store::Record::TwilioStatus {

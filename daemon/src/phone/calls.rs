@@ -17,6 +17,7 @@ use super::health::LiveHealth;
 use super::token::Tokens;
 use crate::metrics::Metrics;
 use crate::net::Stream;
+use crate::store::EndedCall;
 
 /// Commands that may wait for a call: a stream, and somebody who ends it. Full: the asker is told.
 pub const COMMANDS: usize = 4;
@@ -218,9 +219,18 @@ impl Calls {
         }
     }
 
-    /// Whether `call` has a task.
-    pub fn is_running(&self, call: &CallSid) -> bool {
-        self.lock().running.contains_key(call)
+    /// Remembers the calls of an earlier life, the oldest first, so that no webhook has to wait for the disk.
+    pub fn recall(&self, ended: &[EndedCall]) {
+        let mut state = self.lock();
+        for of_the_past in ended {
+            state.ended.keep(of_the_past.call, Ended::on_record(of_the_past));
+        }
+    }
+
+    /// Whether `call` has come to us, so that there is a record of it. A call that ended long ago is forgotten.
+    pub fn has_come(&self, call: &CallSid) -> bool {
+        let state = self.lock();
+        state.running.contains_key(call) || matches!(state.ended.of(call), Some(Ended::Left | Ended::Over))
     }
 
     /// Asks something of a running call; `false` if there is no such call, or it is not listening any more.
@@ -240,7 +250,9 @@ impl Calls {
 
     /// Twilio says that `call` is over. Its webhook may still come: requests overtake one another.
     pub fn ended_at_twilio(&self, call: CallSid) {
-        self.lock().ended.keep(call, Ended::Over);
+        let mut state = self.lock();
+        let seen = state.running.contains_key(&call) || state.ended.of(&call).is_some();
+        state.ended.keep(call, if seen { Ended::Over } else { Ended::Unseen });
     }
 
     /// Takes no new calls from now on.
@@ -367,6 +379,19 @@ mod tests {
         calls.over(&sid(1), Ended::Left);
         calls.remove(&sid(1));
         assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)));
+    }
+
+    #[test]
+    fn a_call_that_ended_before_it_came_has_no_record_and_starts_nothing() {
+        let calls = Calls::new(1, Metrics::new());
+        for _ in 0..2 {
+            calls.ended_at_twilio(sid(1));
+            assert!(!calls.has_come(&sid(1)));
+        }
+        assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Unseen)));
+        let (_token, _commands) = taken(&calls, 2);
+        calls.ended_at_twilio(sid(2));
+        assert!(calls.has_come(&sid(2)));
     }
 
     #[test]

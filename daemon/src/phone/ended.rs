@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::CallSid;
 
-use crate::store;
+use crate::store::{self, EndedCall};
 
 /// Ended calls that are remembered; the oldest falls.
 pub const REMEMBERED: usize = 1_000;
@@ -19,6 +19,8 @@ pub enum Ended {
     Left,
     /// It is over: we hung up, the caller has gone, or Twilio says so. Whoever asks again is a replay.
     Over,
+    /// It is over, and its webhook never came: there is no record of it.
+    Unseen,
 }
 
 impl Ended {
@@ -35,11 +37,11 @@ impl Ended {
         }
     }
 
-    /// The same from the record of a call: its end's reason, and whether Twilio has reported a final status.
-    pub fn on_record(reason: &str, over_at_twilio: bool) -> Self {
-        let word = reason.split(':').next().unwrap_or_default();
+    /// The same from the record of a call.
+    pub fn on_record(ended: &EndedCall) -> Self {
+        let word = ended.reason.split(':').next().unwrap_or_default();
         let left = [NOT_TAKEN, store::POWER_LOSS, "line-lost", "draining", "failed"].contains(&word);
-        if left && !over_at_twilio { Self::Left } else { Self::Over }
+        if left && !ended.over_at_twilio { Self::Left } else { Self::Over }
     }
 }
 
@@ -54,7 +56,7 @@ impl Memory {
     /// Keeps how `call` ended. What is over stays over, whatever is told later.
     pub(super) fn keep(&mut self, call: CallSid, ended: Ended) {
         if let Some(known) = self.calls.get_mut(&call) {
-            if ended == Ended::Over {
+            if *known == Ended::Left {
                 *known = ended;
             }
             return;
@@ -94,14 +96,16 @@ mod tests {
             EndReason::Draining,
             EndReason::Failed("the model is silent"),
         ];
+        let on_record = |reason: &str, over_at_twilio| {
+            Ended::on_record(&EndedCall { call: sid(1), reason: reason.to_owned(), over_at_twilio })
+        };
         for reason in all {
-            assert_eq!(Ended::on_record(&reason.to_string(), false), Ended::by(&reason), "{reason}");
-            assert_eq!(Ended::on_record(&reason.to_string(), true), Ended::Over, "{reason}");
+            assert_eq!(on_record(&reason.to_string(), false), Ended::by(&reason), "{reason}");
+            assert_eq!(on_record(&reason.to_string(), true), Ended::Over, "{reason}");
         }
-        assert_eq!(Ended::on_record("not taken: full", false), Ended::Left);
-        assert_eq!(Ended::on_record("power-loss", false), Ended::Left);
-        assert_eq!(Ended::on_record("power-loss", true), Ended::Over);
-        assert_eq!(Ended::on_record("", false), Ended::Over);
+        for (reason, ended) in [("not taken: full", Ended::Left), ("power-loss", Ended::Left), ("", Ended::Over)] {
+            assert_eq!(on_record(reason, false), ended, "{reason:?}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::config::StoreConfig;
 
 pub use error::StoreError;
 pub use open::{Keeping, POWER_LOSS};
-pub use query::{CallFilter, CallSummary, CallWithTurns, MAX_LISTED};
+pub use query::{CallFilter, CallSummary, CallWithTurns, EndedCall, MAX_LISTED};
 pub use record::{Event, Record, Tokens, Turn, Who};
 
 use worker::{Command, Counters};
@@ -145,6 +145,11 @@ impl Store {
         let look = move |db: &Connection| Ok((query::call(db, &sid)?, counters.behind.load(Ordering::Relaxed)));
         let (found, behind) = self.ask("reading a call", look).await?;
         if found.is_none() && behind { Err(StoreError::Behind) } else { Ok(found) }
+    }
+
+    /// How the last `most` calls ended, the oldest first.
+    pub async fn ended(&self, most: usize) -> Result<Vec<EndedCall>, StoreError> {
+        self.ask("reading ended calls", move |db| query::ended(db, most)).await
     }
 
     /// Waits until everything that was recorded before is committed, has failed and is counted, or is known to wait for

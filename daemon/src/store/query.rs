@@ -4,6 +4,7 @@
 
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::twilio::webhook::CallStatus;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,17 @@ pub struct CallWithTurns {
     pub tokens: Tokens,
 }
 
+/// How a call of the past ended, for those who must recognise it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedCall {
+    /// The call.
+    pub call: CallSid,
+    /// Why it ended, as in its record.
+    pub reason: String,
+    /// Twilio has reported a final status.
+    pub over_at_twilio: bool,
+}
+
 const SUMMARY: &str = "
     SELECT id, call_sid, account_sid, direction, caller, callee, live_id, started_at, answered_at, ended_at, end_reason,
            twilio_status, (SELECT COUNT(*) FROM turns WHERE call = calls.id)
@@ -104,6 +116,21 @@ pub(super) fn call(db: &Connection, sid: &CallSid) -> Result<Option<CallWithTurn
     let events = db.prepare_cached(sql)?.query_map([call.id], event)?.collect::<Result<_>>()?;
     let tokens = db.prepare_cached(TOKENS)?.query_row([call.id], tokens)?;
     Ok(Some(CallWithTurns { call, transcript, events, tokens }))
+}
+
+pub(super) fn ended(db: &Connection, most: usize) -> Result<Vec<EndedCall>> {
+    let sql = "SELECT call_sid, COALESCE(end_reason, ''), COALESCE(twilio_status, '') FROM calls
+               WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT ?1";
+    let ended = |row: &Row<'_>| {
+        // Nobody will ask for a call whose name is none of Twilio's.
+        let Ok(call) = CallSid::parse(row.get_ref(0)?.as_str()?) else { return Ok(None) };
+        let over_at_twilio = CallStatus::is_final_word(row.get_ref(2)?.as_str()?);
+        Ok(Some(EndedCall { call, reason: row.get(1)?, over_at_twilio }))
+    };
+    let mut newest_first: Vec<_> =
+        db.prepare(sql)?.query_map([most as i64], ended)?.filter_map(Result::transpose).collect::<Result<_>>()?;
+    newest_first.reverse();
+    Ok(newest_first)
 }
 
 fn summary(row: &Row<'_>) -> Result<CallSummary> {

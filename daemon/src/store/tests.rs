@@ -196,6 +196,20 @@ async fn retried_and_overtaken_reports_change_nothing() {
 }
 
 #[tokio::test]
+async fn how_the_last_calls_ended_is_told_the_oldest_first() {
+    let fixture = Fixture::new();
+    let store = fixture.open();
+    for n in 1..=4 {
+        record_all(&store, [started(n, at(0)), ended(n, 61)]);
+    }
+    record_all(&store, [status(3, CallStatus::Completed, None), status(4, CallStatus::InProgress, None)]);
+    record_all(&store, [started(5, at(0))]);
+    let known = store.ended(3).await.unwrap();
+    let ended = |n, over_at_twilio| EndedCall { call: sid(n), reason: "goodbye".to_owned(), over_at_twilio };
+    assert_eq!(known, [ended(2, false), ended(3, true), ended(4, false)], "the fifth is running");
+}
+
+#[tokio::test]
 async fn closing_writes_what_has_queued_and_later_records_are_counted() {
     let fixture = Fixture::new();
     let store = fixture.open();

@@ -1,6 +1,7 @@
 //! A phone line with everything behind it, between a Twilio and a Gemini that do as a test says.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use frontdeskd::live::Connector;
 use frontdeskd::metrics::Metrics;
 use frontdeskd::net;
 use frontdeskd::phone::calls::Calls;
+use frontdeskd::phone::ended::REMEMBERED;
 use frontdeskd::phone::line::PhoneLine;
 use frontdeskd::phone::rest::Rest;
 use frontdeskd::store::Store;
@@ -40,6 +42,7 @@ pub(crate) struct World {
     pub(crate) twilio: Scripted,
     pub(crate) stop: CancellationToken,
     pub(crate) listeners: JoinSet<()>,
+    pub(crate) database: PathBuf,
     _supervisor: Supervisor,
     _directory: TempDir,
 }
@@ -60,35 +63,22 @@ impl World {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
         let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
-        let store = StoreConfig { path: directory.path().join("calls.db"), keep_days: 10_000 };
-        let store = Store::open(&store).unwrap();
-        let metrics = Metrics::with_store(store.clone());
-        let phone = phone(&twilio);
-        let clinic =
-            ClinicConfig { name: "Riverside Clinic".into(), time_zone: TimeZone::UTC, language: "en-US".into() };
-        let settings = settings(&format!("ws://{}", gemini.address));
-        let http = client();
-        let supervisor = Supervisor::new(metrics.clone());
-        let line = Arc::new(PhoneLine {
-            checker: PhoneLine::checker(&phone),
-            fallback: PhoneLine::fallback(&phone, &clinic).unwrap(),
-            rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
-            calls: Calls::new(phone.max_calls, metrics.clone()),
-            connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
-            phone,
-            gemini: settings,
-            clinic,
-            store,
-            metrics,
-            clock,
-            tasks: supervisor.calls(),
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let public = listener.local_addr().unwrap();
-        let (stop, mut listeners) = (CancellationToken::new(), JoinSet::new());
-        let router = public::router(Arc::clone(&line));
-        listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, stop.clone()));
-        Self { line, public, gemini, twilio, stop, listeners, _supervisor: supervisor, _directory: directory }
+        Self::on(directory, gemini, twilio, clock).await
+    }
+
+    async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, clock: fn() -> Clock) -> Self {
+        let database = directory.path().join("calls.db");
+        let (line, supervisor) = line(&database, &gemini, &twilio, clock).await;
+        let (public, stop, listeners) = listen(&line).await;
+        Self { line, public, gemini, twilio, stop, listeners, database, _supervisor: supervisor, _directory: directory }
+    }
+
+    /// The daemon is gone without a word to its calls, and started again with the same files.
+    pub(crate) async fn restart(self) -> Self {
+        self.line.store.close().await;
+        let clock = self.line.clock;
+        let Self { gemini, twilio, _directory: directory, .. } = self;
+        Self::on(directory, gemini, twilio, clock).await
     }
 
     /// A figure of the metrics.
@@ -100,6 +90,47 @@ impl World {
     pub(crate) async fn idle(&self) {
         until(|| self.line.calls.active() == 0).await;
     }
+}
+
+async fn line(
+    database: &Path,
+    gemini: &Gemini,
+    twilio: &Scripted,
+    clock: fn() -> Clock,
+) -> (Arc<PhoneLine>, Supervisor) {
+    let store = Store::open(&StoreConfig { path: database.to_owned(), keep_days: 10_000 }).unwrap();
+    let metrics = Metrics::with_store(store.clone());
+    let phone = phone(twilio);
+    let clinic = ClinicConfig { name: "Riverside Clinic".into(), time_zone: TimeZone::UTC, language: "en-US".into() };
+    let settings = settings(&format!("ws://{}", gemini.address));
+    let http = client();
+    let supervisor = Supervisor::new(metrics.clone());
+    let calls = Calls::new(phone.max_calls, metrics.clone());
+    calls.recall(&store.ended(REMEMBERED).await.unwrap());
+    let line = PhoneLine {
+        checker: PhoneLine::checker(&phone),
+        fallback: PhoneLine::fallback(&phone, &clinic).unwrap(),
+        rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
+        calls,
+        connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
+        phone,
+        gemini: settings,
+        clinic,
+        store,
+        metrics,
+        clock,
+        tasks: supervisor.calls(),
+    };
+    (Arc::new(line), supervisor)
+}
+
+async fn listen(line: &Arc<PhoneLine>) -> (SocketAddr, CancellationToken, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let public = listener.local_addr().unwrap();
+    let (stop, mut listeners) = (CancellationToken::new(), JoinSet::new());
+    let router = public::router(Arc::clone(line));
+    listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, stop.clone()));
+    (public, stop, listeners)
 }
 
 /// Waits for a fact that nobody announces.

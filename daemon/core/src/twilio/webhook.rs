@@ -95,6 +95,11 @@ impl CallStatus {
         matches!(self, Self::Completed | Self::Busy | Self::NoAnswer | Self::Failed | Self::Canceled)
     }
 
+    /// Whether a word of Twilio's, for example one from a call record, is that of a call that is over.
+    pub fn is_final_word(word: &str) -> bool {
+        Self::ALL.into_iter().any(|status| status.is_final() && status.as_str() == word)
+    }
+
     fn parse(name: &'static str, text: &str) -> Result<Self, WebhookError> {
         Self::ALL
             .into_iter()
