@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use frontdesk_core::twilio::twiml::{Fallback, TwimlError};
+use frontdesk_core::twilio::twiml::TwimlError;
 use log::{error, info, warn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ use crate::net::{self, TlsError};
 use crate::notify::Notifier;
 use crate::phone::calls::Calls;
 use crate::phone::ended::REMEMBERED;
+use crate::phone::fallback::Fallbacks;
 use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
 use crate::status::Status;
@@ -210,7 +211,7 @@ pub fn check(config: &Config) -> Result<(), AppError> {
 struct Prepared {
     http: reqwest::Client,
     connector: Connector,
-    fallback: Fallback,
+    fallback: Fallbacks,
     public_tls: Option<Arc<rustls::ServerConfig>>,
     admin_tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -222,7 +223,7 @@ impl Prepared {
         Ok(Self {
             connector: Connector::new(&config.gemini, tls, http.clone())?,
             http,
-            fallback: PhoneLine::fallback(&config.phone, &config.clinic)?,
+            fallback: Fallbacks::new(&config.phone, &config.clinic)?,
             public_tls: server_tls(config.phone.tls.as_ref())?,
             admin_tls: server_tls(config.admin.tls.as_ref())?,
         })

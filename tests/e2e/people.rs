@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use frontdesk_gemini_sim::Settings as GeminiSettings;
 use frontdesk_tests::daemon::FALLBACK;
 use frontdesk_tests::script::{clinic, line};
 use frontdesk_tests::world::{Making, World, caller_says, listen};
-use frontdesk_twilio_sim::{CallPlan, CallState, RestFault, Step};
+use frontdesk_twilio_sim::{CallPlan, CallState, DialOutcome, RestFault, Step};
 
 const CALL: Duration = Duration::from_secs(90);
 
@@ -53,10 +54,18 @@ async fn when_all_lines_are_busy_the_next_caller_reaches_the_fallback_at_once() 
     assert!(fourth.dialled.is_empty(), "a line is free again: {:?}", fourth.events);
 }
 
+fn a_gemini_that_refuses_us() -> GeminiSettings {
+    GeminiSettings { api_key: Some("another".into()), ..GeminiSettings::default() }
+}
+
+fn has_message(call: &serde_json::Value) -> bool {
+    let events = call["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+    events.iter().any(|event| event["kind"] == "voicemail" && event["detail"]["status"] == "completed")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_fallback_number_the_caller_leaves_a_message() {
-    let gemini =
-        frontdesk_gemini_sim::Settings { api_key: Some("another".into()), ..frontdesk_gemini_sim::Settings::default() };
+    let gemini = a_gemini_that_refuses_us();
     let lines = vec![("phone", "fallback_number =".into())];
     let world = World::make(Making { gemini, lines, ..Making::default() }).await.unwrap();
     let message = frontdesk_voice::speak("Please call me back.", &frontdesk_voice::Voice::default(), 8_000).unwrap();
@@ -64,11 +73,37 @@ async fn without_a_fallback_number_the_caller_leaves_a_message() {
     let report = world.twilio.call(plan).wait_ended(CALL).await.unwrap();
     assert_eq!(report.recordings.len(), 1, "{:?}", report.events);
     let path = format!("/v1/calls/{}", report.sid);
-    let has_message = |call: &serde_json::Value| {
-        let events = call["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-        events.iter().any(|event| event["kind"] == "voicemail" && event["detail"]["status"] == "completed")
-    };
     world.daemon.wait_for_json(&path, Duration::from_secs(5), has_message).await.unwrap();
+}
+
+/// The front desk is busy as well: the caller is not dropped, and the message is found in the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reaches_nobody_at_the_fallback_number_leaves_a_message() {
+    let world = World::make(Making { gemini: a_gemini_that_refuses_us(), ..Making::default() }).await.unwrap();
+    // The first caller finds out; the others are told at once.
+    world.call([]).wait_ended(CALL).await.unwrap();
+    for outcome in [DialOutcome::Busy, DialOutcome::NoAnswer] {
+        let plan = CallPlan {
+            voicemail: Some(
+                frontdesk_voice::speak("Please call me back.", &frontdesk_voice::Voice::default(), 8_000).unwrap(),
+            ),
+            dial_outcomes: vec![outcome],
+            ..world.plan_call([])
+        };
+        let report = world.twilio.call(plan).wait_ended(CALL).await.unwrap();
+        assert!(report.streams.is_empty(), "{:?}", report.events);
+        assert_eq!(report.dialled[0].targets, [FALLBACK]);
+        assert_eq!(report.recordings.len(), 1, "{:?}", report.events);
+        assert!(report.problems().is_empty(), "{:?}", report.problems());
+        let path = format!("/v1/calls/{}", report.sid);
+        let record = world.daemon.wait_for_json(&path, Duration::from_secs(5), has_message).await.unwrap();
+        assert_eq!(record["events"][0]["kind"], "fallback-dial");
+    }
+    // Whoever was reached is not asked for a message as well.
+    let plan = CallPlan { voicemail: Some(vec![1_000; 8_000]), ..world.plan_call([]) };
+    let report = world.twilio.call(plan).wait_ended(CALL).await.unwrap();
+    assert!(report.dialled[0].bridged && report.recordings.is_empty(), "{:?}", report.events);
+    assert_eq!(report.state, CallState::Completed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

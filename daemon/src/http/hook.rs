@@ -15,7 +15,8 @@ use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
 use frontdesk_core::twilio::twiml::{self, StreamTarget};
 use frontdesk_core::twilio::webhook::{
-    Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest, WebhookError,
+    DialRequest, Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest,
+    WebhookError,
 };
 use jiff::Timestamp;
 use log::{info, warn};
@@ -115,7 +116,7 @@ fn stream_to(line: &PhoneLine, token: &str) -> Response {
     let url = format!("{socket}{}{token}", paths::MEDIA);
     let status = format!("{public}{}", paths::STREAM);
     let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
-    match twiml::answer(&target, &line.fallback) {
+    match twiml::answer(&target, line.fallback.behind_stream()) {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
@@ -125,8 +126,7 @@ fn stream_to(line: &PhoneLine, token: &str) -> Response {
 }
 
 fn fall_back(line: &PhoneLine) -> Response {
-    // Tried out when the daemon was started.
-    xml(twiml::fallback_only(&line.fallback).unwrap_or_else(|_| twiml::hang_up()))
+    xml(line.fallback.at_once(!line.calls.is_draining()).to_owned())
 }
 
 /// `POST /twilio/status`: closes the record of every call, whatever became of it.
@@ -183,10 +183,38 @@ fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
     if let StreamEvent::Error(error) = &stream.event {
         let call = stream.call_sid;
         warn!(call_sid = call.as_str(); "Twilio could not stream the call: {error}");
-        let detail = json!({ "detail": error });
-        let event = store::Event { at: (line.clock)().civil(now), kind: "stream-error".into(), detail };
-        line.store.record(store::Record::Event { call, event });
+        note(line, now, call, "stream-error", json!({ "detail": error }));
     }
+}
+
+/// `POST /twilio/after`: the fallback number has been rung. Whoever reached nobody there may leave a message.
+pub async fn after(State(line): Line, request: Request) -> Response {
+    let began = Instant::now();
+    let read = |form: &Form<'_>| DialRequest::parse(form).map(|dial| (dial.account_sid, dial));
+    let told = notification(&line, request, read).await;
+    let outcome = told.as_ref().map_or_else(|(word, _)| *word, dial_word);
+    line.metrics.webhook("after", outcome, began.elapsed());
+    match told {
+        Err((_, status)) => status.into_response(),
+        Ok(dial) => {
+            on_dial(&line, began, &dial);
+            if dial.bridged { xml(twiml::hang_up()) } else { xml(line.fallback.voicemail().to_owned()) }
+        }
+    }
+}
+
+fn dial_word(dial: &DialRequest) -> &'static str {
+    if dial.bridged { "reached" } else { "voicemail" }
+}
+
+fn on_dial(line: &PhoneLine, now: Instant, dial: &DialRequest) {
+    let (call, status) = (dial.call_sid, dial.status.as_str());
+    if dial.bridged {
+        info!(call_sid = call.as_str(); "the caller has spoken with the fallback number");
+    } else {
+        warn!(call_sid = call.as_str(); "nobody was reached at the fallback number: {status}");
+    }
+    note(line, now, call, "fallback-dial", json!({ "status": status, "reached": dial.bridged }));
 }
 
 /// `POST /twilio/voicemail`: a message was left, then its file is ready.
@@ -217,8 +245,16 @@ fn on_recording(line: &PhoneLine, now: Instant, recording: &RecordingRequest) {
         "seconds": recording.duration.map(|duration| duration.as_secs()),
         "status": format!("{:?}", recording.status).to_lowercase(),
     });
-    let event = store::Event { at: (line.clock)().civil(now), kind: "voicemail".into(), detail };
-    line.store.record(store::Record::Event { call, event });
+    note(line, now, call, "voicemail", detail);
+}
+
+/// Adds to the record of a call, if it has one: a request that could not be read has none, and its caller may still have
+/// been rung through or left a message.
+fn note(line: &PhoneLine, now: Instant, call: CallSid, kind: &'static str, detail: serde_json::Value) {
+    if line.calls.has_come(&call) {
+        let event = store::Event { at: (line.clock)().civil(now), kind: kind.into(), detail };
+        line.store.record(store::Record::Event { call, event });
+    }
 }
 
 /// The body of a request whose signature holds.

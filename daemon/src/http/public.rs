@@ -20,6 +20,7 @@ pub fn router(line: Arc<PhoneLine>) -> Router {
         .route(paths::VOICE, post(hook::voice))
         .route(paths::STATUS, post(hook::status))
         .route(paths::STREAM, post(hook::stream))
+        .route(paths::AFTER, post(hook::after))
         .route(paths::VOICEMAIL, post(hook::voicemail))
         .route(&format!("{}{{token}}", paths::MEDIA), get(media::upgrade))
         .route("/healthz", get(|| async { ([(header::CONNECTION, "close")], "ok") }))

@@ -131,7 +131,7 @@ impl Metrics {
         self.shared.calls_active.set(calls as i64);
     }
 
-    /// A webhook was answered. `kind` is `voice`, `status` or `voicemail`; `outcome` what came of it.
+    /// A webhook was answered. `kind` is the last part of its path, such as `voice`; `outcome` what came of it.
     pub fn webhook(&self, kind: &'static str, outcome: &'static str, took: Duration) {
         self.shared.webhook.get_or_create(&[("kind", kind), ("outcome", outcome)]).observe(took);
     }

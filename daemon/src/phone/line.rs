@@ -1,20 +1,18 @@
 //! The phone line: everything that a call is made of, and how one is started.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::twilio::sid::CallSid;
 use frontdesk_core::twilio::signature::{AuthToken, SignatureChecker};
-use frontdesk_core::twilio::twiml::{self, Fallback, TwimlError};
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::mpsc;
 
 use super::calls::{Calls, Command, View};
+use super::fallback::Fallbacks;
 use super::journal::Journal;
-use super::paths;
 use super::rest::Rest;
 use super::task::{self, Call};
 use crate::clock::Clock;
@@ -23,9 +21,6 @@ use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::supervise::Calls as CallTasks;
-
-/// Longest message on voicemail.
-const LONGEST_MESSAGE: Duration = Duration::from_mins(2);
 
 /// One phone number with everything behind it.
 pub struct PhoneLine {
@@ -52,7 +47,7 @@ pub struct PhoneLine {
     /// Tells Twilio from others.
     pub checker: SignatureChecker,
     /// What Twilio does with the caller when we do not.
-    pub fallback: Fallback,
+    pub fallback: Fallbacks,
 }
 
 impl PhoneLine {
@@ -61,30 +56,6 @@ impl PhoneLine {
         let secondary = phone.auth_token_secondary.as_ref();
         let tokens = std::iter::once(&phone.auth_token).chain(secondary);
         SignatureChecker::new(tokens.map(|token| AuthToken::new(token.expose())).collect())
-    }
-
-    /// The fallback of the configuration, tried out so that no call is the first to meet a sentence that is too long.
-    pub fn fallback(phone: &PhoneConfig, clinic: &ClinicConfig) -> Result<Fallback, TwimlError> {
-        let language = clinic.language.clone();
-        let fallback = match &phone.fallback_number {
-            Some(number) => Fallback::Dial {
-                say: phone.fallback_say.clone(),
-                language,
-                number: number.clone(),
-                caller_id: phone.number.clone(),
-                action_url: None,
-            },
-            None => Fallback::Voicemail {
-                say: phone.voicemail_say.clone(),
-                language,
-                action_url: format!("{}{}", phone.public_url, paths::VOICEMAIL),
-                recording_status_url: format!("{}{}", phone.public_url, paths::VOICEMAIL),
-                max_length: LONGEST_MESSAGE,
-                goodbye: phone.voicemail_goodbye.clone(),
-            },
-        };
-        twiml::fallback_only(&fallback)?;
-        Ok(fallback)
     }
 
     /// A name for a conversation in our logs: random, of no meaning.

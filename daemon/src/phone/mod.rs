@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod ended;
+pub mod fallback;
 pub mod health;
 pub mod journal;
 pub mod line;

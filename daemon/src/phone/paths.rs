@@ -6,6 +6,8 @@ pub const VOICE: &str = "/twilio/voice";
 pub const STATUS: &str = "/twilio/status";
 /// A media stream has started, stopped, or could not be connected.
 pub const STREAM: &str = "/twilio/stream";
+/// The person at the fallback number has hung up, or has not answered.
+pub const AFTER: &str = "/twilio/after";
 /// A message was left.
 pub const VOICEMAIL: &str = "/twilio/voicemail";
 /// A media stream; its token follows.

@@ -18,9 +18,10 @@ use super::twilio::{CALL, Form, OTHER, encode, exchange, form, moved, post_text,
 use super::world::{ACCOUNT, FALLBACK, PUBLIC_URL, SECONDARY, TOKEN, World, until};
 
 const VOICE: &str = "/twilio/voice";
+const AFTER: &str = "/twilio/after";
 
 /// Every path that takes a form.
-const PATHS: [&str; 4] = [VOICE, "/twilio/status", "/twilio/stream", "/twilio/voicemail"];
+const PATHS: [&str; 5] = [VOICE, "/twilio/status", "/twilio/stream", AFTER, "/twilio/voicemail"];
 
 #[tokio::test]
 async fn an_unsigned_or_forged_request_learns_nothing_and_leaves_only_a_count() {
@@ -78,7 +79,8 @@ async fn a_foreign_account_is_refused_everywhere() {
     let recording = "RE00000000000000000000000000000001".to_owned();
     let mut voicemail = foreign(voice(CALL));
     voicemail.push(("RecordingSid", recording));
-    for (path, asked) in PATHS.into_iter().zip([foreign(voice(CALL)), foreign(voice(CALL)), stream, voicemail]) {
+    let asked = [foreign(voice(CALL)), foreign(voice(CALL)), stream, foreign(dialled(CALL, "busy", None)), voicemail];
+    for (path, asked) in PATHS.into_iter().zip(asked) {
         assert_eq!(world.post(path, &asked).await.status, 403, "{path}");
     }
     assert_eq!(world.line.calls.active(), 0);
@@ -159,6 +161,40 @@ async fn while_draining_or_with_the_model_down_callers_reach_the_fallback() {
     world.line.calls.drain();
     assert_falls_back(&world, OTHER).await;
     assert_eq!(world.line.calls.active(), 0);
+}
+
+#[tokio::test]
+async fn whoever_reaches_nobody_at_the_fallback_number_may_leave_a_message() {
+    let world = World::start().await;
+    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    let answer = world.post(VOICE, &voice(CALL)).await;
+    assert!(answer.body.contains(r#"action="https://desk.example.com/twilio/after""#), "{}", answer.body);
+    for unanswered in
+        [dialled(CALL, "no-answer", None), dialled(CALL, "busy", None), dialled(CALL, "completed", Some("false"))]
+    {
+        let answer = world.post(AFTER, &unanswered).await;
+        assert!(answer.body.contains("<Record") && !answer.body.contains("<Dial"), "{}", answer.body);
+    }
+    let reached = world.post(AFTER, &dialled(CALL, "completed", Some("true"))).await;
+    assert!(reached.body.contains("<Hangup/>"), "{}", reached.body);
+    assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="after",outcome="voicemail"} 3"#));
+    assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="after",outcome="reached"} 1"#));
+    let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap().unwrap();
+    let told: Vec<_> = record.events.iter().map(|event| (&*event.kind, event.detail["status"].as_str())).collect();
+    assert_eq!(told[0], ("fallback-dial", Some("no-answer")));
+    assert_eq!(told.len(), 4);
+}
+
+/// Behind a stream nobody may be there to answer, and a daemon that is being stopped will not be.
+#[tokio::test]
+async fn a_fallback_that_must_hold_without_us_asks_us_nothing() {
+    let world = World::start().await;
+    let behind_stream = world.post(VOICE, &voice(CALL)).await;
+    world.line.calls.drain();
+    let leaving = world.post(VOICE, &voice(OTHER)).await;
+    for answer in [behind_stream, leaving] {
+        assert!(answer.body.contains(FALLBACK) && !answer.body.contains("action="), "{}", answer.body);
+    }
 }
 
 #[tokio::test]
@@ -298,6 +334,14 @@ async fn a_disk_that_does_not_answer_keeps_no_caller_waiting() {
     assert_eq!((store.dropped_records(), store.failed_records()), (0, 0));
     let record = store.call(OTHER.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(record.call.twilio_status.as_deref(), Some("completed"));
+}
+
+/// What is asked when the fallback number has been rung for `call`.
+fn dialled(call: &str, status: &str, bridged: Option<&str>) -> Form {
+    let mut form = moved(call, "in-progress");
+    form.push(("DialCallStatus", status.to_owned()));
+    form.extend(bridged.map(|bridged| ("DialBridged", bridged.to_owned())));
+    form
 }
 
 async fn assert_falls_back(world: &World, call: &str) {

@@ -15,6 +15,7 @@ use frontdeskd::metrics::Metrics;
 use frontdeskd::net;
 use frontdeskd::phone::calls::Calls;
 use frontdeskd::phone::ended::REMEMBERED;
+use frontdeskd::phone::fallback::Fallbacks;
 use frontdeskd::phone::line::PhoneLine;
 use frontdeskd::phone::rest::Rest;
 use frontdeskd::store::Store;
@@ -109,7 +110,7 @@ async fn line(
     calls.recall(&store.ended(REMEMBERED).await.unwrap());
     let line = PhoneLine {
         checker: PhoneLine::checker(&phone),
-        fallback: PhoneLine::fallback(&phone, &clinic).unwrap(),
+        fallback: Fallbacks::new(&phone, &clinic).unwrap(),
         rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
         calls,
         connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
