@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
-use frontdesk_core::twilio::twiml::{self, StreamTarget};
+use frontdesk_core::twilio::twiml::{self, RejectReason, StreamTarget};
 use frontdesk_core::twilio::webhook::{
     DialRequest, Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest,
     WebhookError,
@@ -59,38 +59,43 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         }
     };
     let call = voice.call_sid;
+    if voice.is_our_own_dial(&line.phone.number) {
+        warn!(call_sid = call.as_str(); "phone.fallback_number forwards to us: our own dial came back and is told that we are busy");
+        return ("own-dial", xml(twiml::reject(RejectReason::Busy)));
+    }
     let live_id = PhoneLine::live_id();
     let clock = (line.clock)();
     match line.calls.admit(now, call, &voice.from, &live_id) {
         Ok(Admission::New { token, commands, view }) => {
             announce(line, clock.civil(now), &voice);
             line.metrics.call_started();
-            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call from {}", voice.from);
+            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(&voice));
             line.start(call, live_id, clock, commands, view);
-            ("answered", stream_to(line, &token))
+            ("answered", stream_to(line, &voice, &token))
         }
         Ok(Admission::Again { token }) => {
             info!(call_sid = call.as_str(); "a webhook was repeated: the same call with a fresh stream");
-            ("again", stream_to(line, &token))
+            ("again", stream_to(line, &voice, &token))
         }
-        Err(Refusal::Ended(ended)) => answer_ended(line, call, ended),
+        Err(Refusal::Ended(ended)) => answer_ended(line, &voice, ended),
         Err(refusal) => {
             announce(line, clock.civil(now), &voice);
-            warn!(call_sid = call.as_str(); "call from {} sent to the fallback: {}", voice.from, refusal.as_str());
+            warn!(call_sid = call.as_str(); "call {} sent to the fallback: {}", origin(&voice), refusal.as_str());
             let at = clock.civil(now);
             let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
             line.store.record(store::Record::CallEnded { call, at, reason });
-            (refusal.as_str(), fall_back(line))
+            (refusal.as_str(), fall_back(line, &voice))
         }
     }
 }
 
 /// The answer to a webhook of a call that has ended, whether it is repeated, late or replayed.
-fn answer_ended(line: &PhoneLine, call: CallSid, ended: Ended) -> (&'static str, Response) {
+fn answer_ended(line: &PhoneLine, voice: &VoiceRequest, ended: Ended) -> (&'static str, Response) {
+    let call = voice.call_sid;
     match ended {
         Ended::Left => {
             info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
-            ("again", fall_back(line))
+            ("again", fall_back(line, voice))
         }
         Ended::Over | Ended::Unseen => {
             info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
@@ -110,7 +115,7 @@ fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
     });
 }
 
-fn stream_to(line: &PhoneLine, token: &str) -> Response {
+fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
     let public = &line.phone.public_url;
     let socket = public.replacen("http", "ws", 1);
     let url = format!("{socket}{}{token}", paths::MEDIA);
@@ -120,13 +125,26 @@ fn stream_to(line: &PhoneLine, token: &str) -> Response {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
-            fall_back(line)
+            fall_back(line, voice)
         }
     }
 }
 
-fn fall_back(line: &PhoneLine) -> Response {
-    xml(line.fallback.at_once(!line.calls.is_draining()).to_owned())
+fn fall_back(line: &PhoneLine, voice: &VoiceRequest) -> Response {
+    let number = line.phone.fallback_number.as_ref();
+    // A line that forwards its callers to us is not rung for them: the call would only come back.
+    let document = if number.is_some_and(|number| voice.comes_from(number)) {
+        line.fallback.voicemail()
+    } else {
+        line.fallback.at_once(!line.calls.is_draining())
+    };
+    xml(document.to_owned())
+}
+
+/// Whence a call comes, masked.
+fn origin(voice: &VoiceRequest) -> String {
+    let forwarded = voice.forwarded_from.as_ref().map(|line| format!(", forwarded by {line}"));
+    format!("from {}{}", voice.from, forwarded.unwrap_or_default())
 }
 
 /// `POST /twilio/status`: closes the record of every call, whatever became of it.

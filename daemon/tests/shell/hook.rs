@@ -185,6 +185,33 @@ async fn whoever_reaches_nobody_at_the_fallback_number_may_leave_a_message() {
     assert_eq!(told.len(), 4);
 }
 
+/// The front desk's line forwards to us while it is engaged: what we dialled comes back, shown as our own number.
+#[tokio::test]
+async fn a_dial_of_ours_that_comes_back_hears_that_we_are_busy() {
+    let world = World::start().await;
+    let mut returned = voice(OTHER);
+    returned[4].1 = "+15550100100".to_owned();
+    let answer = world.post(VOICE, &returned).await;
+    assert!(answer.body.contains(r#"<Reject reason="busy"/>"#), "{}", answer.body);
+    assert_eq!(world.line.calls.active(), 0);
+    assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="own-dial"} 1"#));
+    assert!(!log::lines_with("phone.fallback_number forwards to us").is_empty());
+}
+
+#[tokio::test]
+async fn a_caller_whom_the_fallback_number_forwarded_is_not_sent_back_there() {
+    let world = World::start().await;
+    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    let mut forwarded = voice(CALL);
+    forwarded.push(("ForwardedFrom", FALLBACK.to_owned()));
+    for _ in 0..2 {
+        let answer = world.post(VOICE, &forwarded).await;
+        assert!(answer.body.contains("<Record") && !answer.body.contains("<Dial"), "{}", answer.body);
+    }
+    assert!(!log::lines_with("forwarded by +1555").is_empty());
+    assert_eq!(log::lines_with(FALLBACK), [""; 0], "numbers are masked");
+}
+
 /// Behind a stream nobody may be there to answer, and a daemon that is being stopped will not be.
 #[tokio::test]
 async fn a_fallback_that_must_hold_without_us_asks_us_nothing() {

@@ -17,9 +17,9 @@ pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 pub const MAX_SAY_CHARS: usize = 4096;
 /// A parameter's name and value together must stay below this.
 pub const MAX_PARAMETER_CHARS: usize = 500;
-/// How long the fallback number rings: five or six rings, and less than the 20 to 30 s after which a carrier's own
-/// voicemail would answer in its place.
-const RING_TIME: Duration = Duration::from_secs(20);
+/// How long the fallback number rings: three or four rings. In some flows Twilio adds about 5 s, and after 20 to 30 s a
+/// carrier's own voicemail would answer in its place, or its forwarding send the call back to us.
+const RING_TIME: Duration = Duration::from_secs(15);
 /// Silence that ends a voicemail message.
 const VOICEMAIL_SILENCE: Duration = Duration::from_secs(5);
 

@@ -141,6 +141,18 @@ impl VoiceRequest {
             forwarded_from: form.number("ForwardedFrom"),
         })
     }
+
+    /// Whether this is a dial of ours that comes back: `number` is the caller ID that we show when we ring the fallback
+    /// number, and that line forwards to us while it is engaged. `ForwardedFrom` does not tell: it has been seen to hold
+    /// the called number itself on every call of an account.
+    pub fn is_our_own_dial(&self, number: &PhoneNumber) -> bool {
+        self.direction != Direction::OutboundApi && self.from.number() == Some(number)
+    }
+
+    /// Whether the call was made or forwarded by `line`, as far as carriers tell: ringing it would bring the call back.
+    pub fn comes_from(&self, line: &PhoneNumber) -> bool {
+        self.from.number() == Some(line) || self.forwarded_from.as_ref() == Some(line)
+    }
 }
 
 /// A call has moved on: the status callback.

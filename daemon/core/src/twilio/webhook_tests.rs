@@ -38,6 +38,25 @@ fn a_forwarding_line_in_national_form_is_no_number() {
 }
 
 #[test]
+fn a_dial_of_ours_that_a_forwarding_sends_back_is_recognised() {
+    let number = |text: &str| PhoneNumber::parse(text).unwrap();
+    let call =
+        |from: &str, rest: &str| voice(&format!("CallStatus=ringing&From=%2B{from}&To=%2B15550100100&{rest}")).unwrap();
+    let (ours, front_desk) = (number("+15550100100"), number("+15550100900"));
+    let returned = call("15550100100", "Direction=inbound");
+    assert!(returned.is_our_own_dial(&ours) && !returned.comes_from(&front_desk));
+    assert!(!call("15550100100", "Direction=outbound-api").is_our_own_dial(&ours), "a call that we were told to make");
+    let carriers_habit = call("15550100200", "Direction=inbound&ForwardedFrom=%2B15550100100");
+    assert!(!carriers_habit.is_our_own_dial(&ours), "a caller of flesh and blood");
+    for forwarded in [
+        call("15550100200", "Direction=inbound&ForwardedFrom=%2B15550100900"),
+        call("15550100900", "Direction=inbound"),
+    ] {
+        assert!(forwarded.comes_from(&front_desk) && !forwarded.is_our_own_dial(&ours));
+    }
+}
+
+#[test]
 fn a_withheld_caller_and_a_sip_destination_have_no_number() {
     let request = voice("CallStatus=ringing&From=%2B266696687&To=sip%3Adesk%40example.com&Direction=inbound").unwrap();
     assert_eq!(request.from, CallerId::Withheld);
