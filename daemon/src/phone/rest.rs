@@ -1,11 +1,12 @@
 //! Twilio's REST API: the one call that ends a call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use frontdesk_core::backoff::Backoff;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
 use log::{debug, warn};
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use crate::config::{PhoneConfig, Secret};
@@ -16,6 +17,9 @@ use crate::metrics::Metrics;
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// Twilio's words for a call that is not in progress any more.
 const CALL_IS_OVER: [u32; 2] = [20_404, 21_220];
+/// The names of the two credentials.
+const PRIMARY: &str = "twilio-auth-token";
+const SECONDARY: &str = "twilio-auth-token-secondary";
 
 /// How a hang-up ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,10 @@ pub struct Rest {
     http: reqwest::Client,
     base: String,
     account_sid: AccountSid,
-    auth_token: Secret,
+    primary: Secret,
+    secondary: Option<Secret>,
+    /// While tokens are being rotated: the one of the two that Twilio took last.
+    uses_secondary: AtomicBool,
     metrics: Metrics,
 }
 
@@ -45,7 +52,15 @@ impl Rest {
     /// A client with the phone's credentials.
     pub fn new(http: reqwest::Client, phone: &PhoneConfig, metrics: Metrics) -> Self {
         let base = format!("{}/2010-04-01/Accounts/{}", phone.twilio_api, phone.account_sid);
-        Self { http, base, account_sid: phone.account_sid, auth_token: phone.auth_token.clone(), metrics }
+        Self {
+            http,
+            base,
+            account_sid: phone.account_sid,
+            primary: phone.auth_token.clone(),
+            secondary: phone.auth_token_secondary.clone(),
+            uses_secondary: AtomicBool::new(false),
+            metrics,
+        }
     }
 
     /// Ends `call`, trying until it holds: as long as the caller is on the line there is nothing better to do.
@@ -73,16 +88,7 @@ impl Rest {
     }
 
     async fn complete(&self, call: CallSid) -> Result<HangUp, String> {
-        let url = format!("{}/Calls/{call}.json", self.base);
-        let answer = self
-            .http
-            .post(url)
-            .basic_auth(self.account_sid.as_str(), Some(self.auth_token.expose()))
-            .form(&[("Status", "completed")])
-            .timeout(REQUEST_WITHIN)
-            .send()
-            .await
-            .map_err(|error| chain(&error.without_url()).to_string())?;
+        let answer = self.ask_with_either_token(call).await?;
         let status = answer.status();
         if status.is_success() {
             return Ok(HangUp::Done);
@@ -93,10 +99,45 @@ impl Rest {
         }
         let hint = match status {
             StatusCode::NOT_FOUND => "; that is not Twilio's: check [phone] twilio_api",
-            StatusCode::UNAUTHORIZED => "; check twilio-account-sid and twilio-auth-token",
+            StatusCode::UNAUTHORIZED => {
+                "; check twilio-account-sid and twilio-auth-token, and that [phone] twilio_api is the region that runs the \
+                 calls: each has tokens of its own"
+            }
             StatusCode::TOO_MANY_REQUESTS => "; the account is over its rate",
             _ => "",
         };
         Err(format!("Twilio answered HTTP {} code {}{hint}", status.as_u16(), problem.code))
+    }
+
+    /// Asks with the token that worked last, and at once with the other one if Twilio does not take it: it may have been
+    /// removed in the middle of a rotation, and a caller sits in silence meanwhile.
+    async fn ask_with_either_token(&self, call: CallSid) -> Result<Response, String> {
+        let uses_secondary = self.uses_secondary.load(Ordering::Relaxed);
+        let answer = self.ask(call, self.token(uses_secondary)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED || self.secondary.is_none() {
+            return Ok(answer);
+        }
+        let answer = self.ask(call, self.token(!uses_secondary)).await?;
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            self.uses_secondary.store(!uses_secondary, Ordering::Relaxed);
+            let (refused, taken) = if uses_secondary { (SECONDARY, PRIMARY) } else { (PRIMARY, SECONDARY) };
+            warn!("Twilio does not take {refused} any more: calls are hung up with {taken}");
+        }
+        Ok(answer)
+    }
+
+    fn token(&self, secondary: bool) -> &Secret {
+        self.secondary.as_ref().filter(|_| secondary).unwrap_or(&self.primary)
+    }
+
+    async fn ask(&self, call: CallSid, token: &Secret) -> Result<Response, String> {
+        self.http
+            .post(format!("{}/Calls/{call}.json", self.base))
+            .basic_auth(self.account_sid.as_str(), Some(token.expose()))
+            .form(&[("Status", "completed")])
+            .timeout(REQUEST_WITHIN)
+            .send()
+            .await
+            .map_err(|error| chain(&error.without_url()).to_string())
     }
 }

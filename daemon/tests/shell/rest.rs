@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use frontdeskd::metrics::Metrics;
 use frontdeskd::phone::rest::{HangUp, Rest};
 
 use super::fakes::{Reply, Scripted};
 use super::log;
 use super::twilio::CALL;
-use super::world::{ACCOUNT, TOKEN, client, phone};
+use super::world::{ACCOUNT, SECONDARY, TOKEN, client, phone};
 
 async fn hang_up(replies: Vec<Reply>) -> (HangUp, Vec<String>, Metrics) {
     let twilio = Scripted::start(replies).await;
@@ -32,8 +34,37 @@ async fn a_call_is_completed_with_the_accounts_credentials() {
         "{request}"
     );
     assert!(request.ends_with("\r\n\r\nStatus=completed"));
-    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{ACCOUNT}:{TOKEN}"));
-    assert!(request.contains(&format!("Basic {basic}")), "{request}");
+    assert!(request.contains(&basic(TOKEN)), "{request}");
+}
+
+fn basic(token: &str) -> String {
+    let credentials = STANDARD.encode(format!("{ACCOUNT}:{token}"));
+    format!("Basic {credentials}")
+}
+
+/// In the middle of a rotation: Twilio has removed the first token, the box still holds both.
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_by_the_other_at_once_and_for_good() {
+    log::keep();
+    let twilio = Scripted::start(vec![
+        Reply::twilio(401, 20_003),
+        granted(),
+        granted(),
+        Reply::twilio(401, 20_003),
+        granted(),
+        granted(),
+    ])
+    .await;
+    let rest = Rest::new(client(), &phone(&twilio), Metrics::new());
+    for _ in 0..4 {
+        assert_eq!(rest.hang_up(CALL.parse().unwrap()).await, HangUp::Done);
+    }
+    let used = [TOKEN, SECONDARY, SECONDARY, SECONDARY, TOKEN, TOKEN];
+    for (n, request) in twilio.requests().iter().enumerate() {
+        assert!(request.contains(&basic(used[n])), "{n}: {request}");
+    }
+    assert!(!log::lines_with("hung up with twilio-auth-token-secondary").is_empty());
+    assert_eq!(log::lines_with(SECONDARY), [""; 0]);
 }
 
 #[tokio::test]
@@ -51,15 +82,16 @@ async fn everything_else_is_tried_again_until_it_holds() {
     let portal = "<html>Welcome to the hotel</html>";
     let (outcome, requests, metrics) = hang_up(vec![
         Reply::twilio(401, 20_003),
+        Reply::twilio(401, 20_003),
         Reply::Say(404, portal.into()),
         Reply::Say(302, portal.into()),
         Reply::Drop,
         granted(),
     ])
     .await;
-    assert_eq!((outcome, requests.len()), (HangUp::Done, 5));
+    assert_eq!((outcome, requests.len()), (HangUp::Done, 6));
     assert!(metrics.encode().lines().any(|line| line == r#"frontdesk_hangup_attempts_total{outcome="failed"} 4"#));
-    assert!(!log::lines_with("check twilio-account-sid and twilio-auth-token").is_empty());
+    assert!(!log::lines_with("check twilio-account-sid and twilio-auth-token, and that [phone] twilio_api").is_empty());
     assert_eq!(log::lines_with(TOKEN), [""; 0]);
     let (outcome, requests, _) = hang_up(vec![Reply::twilio(429, 20_429), Reply::twilio(500, 0), granted()]).await;
     assert_eq!((outcome, requests.len()), (HangUp::Done, 3));
