@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
 use frontdesk_core::twilio::twiml::{self, RejectReason, StreamTarget};
@@ -49,15 +49,26 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
         Ok(body) => body,
         Err(status) => return ("refused", status.into_response()),
     };
-    let asked = body.form().and_then(|form| VoiceRequest::parse(&form).map_err(|error| error.to_string()));
-    let voice = match asked {
-        Ok(voice) if voice.account_sid == line.phone.account_sid => voice,
-        Ok(_) => return ("foreign-account", StatusCode::FORBIDDEN.into_response()),
-        Err(error) => {
-            warn!("a signed voice webhook makes no sense: {error}");
-            return ("malformed", StatusCode::BAD_REQUEST.into_response());
-        }
-    };
+    let Ok(form) = body.form() else { return ("malformed", StatusCode::BAD_REQUEST.into_response()) };
+    match VoiceRequest::parse(&form) {
+        Ok(voice) if voice.account_sid == line.phone.account_sid => answer_call(line, now, &voice),
+        Ok(_) => ("foreign-account", StatusCode::FORBIDDEN.into_response()),
+        Err(error) => answer_unreadable(line, &form, &error),
+    }
+}
+
+/// Whoever is calling does not care that we do not know the call: any answer but a document would be read to the caller
+/// as an application error.
+fn answer_unreadable(line: &PhoneLine, form: &Form<'_>, error: &WebhookError) -> (&'static str, Response) {
+    warn!("a signed voice webhook makes no sense: {error}");
+    if form.get("AccountSid") == Some(line.phone.account_sid.as_str()) {
+        ("malformed", fall_back(line, None))
+    } else {
+        ("malformed", StatusCode::BAD_REQUEST.into_response())
+    }
+}
+
+fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'static str, Response) {
     let call = voice.call_sid;
     if voice.is_our_own_dial(&line.phone.number) {
         warn!(call_sid = call.as_str(); "phone.fallback_number forwards to us: our own dial came back and is told that we are busy");
@@ -67,24 +78,24 @@ async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'st
     let clock = (line.clock)();
     match line.calls.admit(now, call, &voice.from, &live_id) {
         Ok(Admission::New { token, commands, view }) => {
-            announce(line, clock.civil(now), &voice);
+            announce(line, clock.civil(now), voice);
             line.metrics.call_started();
-            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(&voice));
+            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(voice));
             line.start(call, live_id, clock, commands, view);
-            ("answered", stream_to(line, &voice, &token))
+            ("answered", stream_to(line, voice, &token))
         }
         Ok(Admission::Again { token }) => {
             info!(call_sid = call.as_str(); "a webhook was repeated: the same call with a fresh stream");
-            ("again", stream_to(line, &voice, &token))
+            ("again", stream_to(line, voice, &token))
         }
-        Err(Refusal::Ended(ended)) => answer_ended(line, &voice, ended),
+        Err(Refusal::Ended(ended)) => answer_ended(line, voice, ended),
         Err(refusal) => {
-            announce(line, clock.civil(now), &voice);
-            warn!(call_sid = call.as_str(); "call {} sent to the fallback: {}", origin(&voice), refusal.as_str());
+            announce(line, clock.civil(now), voice);
+            warn!(call_sid = call.as_str(); "call {} sent to the fallback: {}", origin(voice), refusal.as_str());
             let at = clock.civil(now);
             let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
             line.store.record(store::Record::CallEnded { call, at, reason });
-            (refusal.as_str(), fall_back(line, &voice))
+            (refusal.as_str(), fall_back(line, Some(voice)))
         }
     }
 }
@@ -95,7 +106,7 @@ fn answer_ended(line: &PhoneLine, voice: &VoiceRequest, ended: Ended) -> (&'stat
     match ended {
         Ended::Left => {
             info!(call_sid = call.as_str(); "a webhook was repeated: the call is sent to the fallback again");
-            ("again", fall_back(line, voice))
+            ("again", fall_back(line, Some(voice)))
         }
         Ended::Over | Ended::Unseen => {
             info!(call_sid = call.as_str(); "a webhook of a call that has ended was answered with a hang-up");
@@ -108,7 +119,7 @@ fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
     line.store.record(store::Record::CallStarted {
         call: voice.call_sid,
         account: voice.account_sid,
-        direction: voice.direction,
+        direction: voice.direction.clone(),
         caller: voice.from.clone(),
         callee: voice.to.clone(),
         at,
@@ -125,15 +136,15 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
-            fall_back(line, voice)
+            fall_back(line, Some(voice))
         }
     }
 }
 
-fn fall_back(line: &PhoneLine, voice: &VoiceRequest) -> Response {
-    let number = line.phone.fallback_number.as_ref();
+fn fall_back(line: &PhoneLine, voice: Option<&VoiceRequest>) -> Response {
     // A line that forwards its callers to us is not rung for them: the call would only come back.
-    let document = if number.is_some_and(|number| voice.comes_from(number)) {
+    let rung = voice.zip(line.phone.fallback_number.as_ref());
+    let document = if rung.is_some_and(|(voice, number)| voice.comes_from(number)) {
         line.fallback.voicemail()
     } else {
         line.fallback.at_once(!line.calls.is_draining())
@@ -152,9 +163,9 @@ pub async fn status(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| StatusRequest::parse(form).map(|status| (status.account_sid, status));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("status", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
+    line.metrics.webhook("status", outcome.as_ref().map_or_else(Untold::word, |_| "taken"), began.elapsed());
     match outcome {
-        Err((_, status)) => status.into_response(),
+        Err(untold) => untold.into_response(),
         Ok(status) => {
             on_status(&line, began, &status);
             StatusCode::NO_CONTENT.into_response()
@@ -176,7 +187,7 @@ fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
     line.store.record(store::Record::TwilioStatus {
         call,
         at: (line.clock)().civil(now),
-        status: status.status,
+        status: status.status.clone(),
         sequence: status.sequence,
         duration: status.duration,
     });
@@ -187,9 +198,9 @@ pub async fn stream(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| StreamRequest::parse(form).map(|stream| (stream.account_sid, stream));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("stream", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
+    line.metrics.webhook("stream", outcome.as_ref().map_or_else(Untold::word, |_| "taken"), began.elapsed());
     match outcome {
-        Err((_, status)) => status.into_response(),
+        Err(untold) => untold.into_response(),
         Ok(stream) => {
             on_stream(&line, began, &stream);
             StatusCode::NO_CONTENT.into_response()
@@ -210,10 +221,12 @@ pub async fn after(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| DialRequest::parse(form).map(|dial| (dial.account_sid, dial));
     let told = notification(&line, request, read).await;
-    let outcome = told.as_ref().map_or_else(|(word, _)| *word, dial_word);
+    let outcome = told.as_ref().map_or_else(Untold::word, dial_word);
     line.metrics.webhook("after", outcome, began.elapsed());
     match told {
-        Err((_, status)) => status.into_response(),
+        // Whoever waits for the answer has not spoken with anybody, as far as can be told.
+        Err(Untold::Malformed) => xml(line.fallback.voicemail().to_owned()),
+        Err(untold) => untold.into_response(),
         Ok(dial) => {
             on_dial(&line, began, &dial);
             if dial.bridged { xml(twiml::hang_up()) } else { xml(line.fallback.voicemail().to_owned()) }
@@ -240,9 +253,11 @@ pub async fn voicemail(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
     let read = |form: &Form<'_>| RecordingRequest::parse(form).map(|recording| (recording.account_sid, recording));
     let outcome = notification(&line, request, read).await;
-    line.metrics.webhook("voicemail", outcome.as_ref().map_or_else(|(word, _)| *word, |_| "taken"), began.elapsed());
+    line.metrics.webhook("voicemail", outcome.as_ref().map_or_else(Untold::word, |_| "taken"), began.elapsed());
     match outcome {
-        Err((_, status)) => status.into_response(),
+        // The caller may be waiting for it, and has left the message.
+        Err(Untold::Malformed) => xml(twiml::hang_up()),
+        Err(untold) => untold.into_response(),
         Ok(recording) => {
             on_recording(&line, began, &recording);
             if recording.status == RecordingStatus::Recorded {
@@ -279,23 +294,60 @@ fn note(line: &PhoneLine, now: Instant, call: CallSid, kind: &'static str, detai
 struct Signed(axum::body::Bytes);
 
 impl Signed {
-    fn form(&self) -> Result<Form<'_>, String> {
-        Form::parse(&self.0).map_err(|error| error.to_string())
+    /// It could be read when its signature was checked.
+    fn form(&self) -> Result<Form<'_>, WebhookError> {
+        Form::parse(&self.0)
     }
 }
 
-/// Reads a signed notification of our account; or a word for the metrics, and how it is answered.
+/// Why a notification was not taken.
+enum Untold {
+    /// Nothing says that it is Twilio's.
+    Refused(StatusCode),
+    /// It is about somebody else's calls.
+    ForeignAccount,
+    /// It is Twilio's, and we do not understand it.
+    Malformed,
+}
+
+impl Untold {
+    /// The word for the metrics.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::ForeignAccount => "foreign-account",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+impl IntoResponse for Untold {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(status) => status.into_response(),
+            Self::ForeignAccount => StatusCode::FORBIDDEN.into_response(),
+            Self::Malformed => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+}
+
+/// Reads a signed notification of our account.
 async fn notification<T>(
     line: &PhoneLine,
     request: Request,
     read: impl FnOnce(&Form<'_>) -> Result<(AccountSid, T), WebhookError>,
-) -> Result<T, (&'static str, StatusCode)> {
-    let body = signed_body(line, request).await.map_err(|status| ("refused", status))?;
-    let told = body.form().and_then(|form| read(&form).map_err(|error| error.to_string()));
+) -> Result<T, Untold> {
+    let path = request.uri().path().to_owned();
+    let body = signed_body(line, request).await.map_err(Untold::Refused)?;
+    let told = body.form().map_err(|error| error.field()).and_then(|form| read(&form).map_err(|error| error.field()));
     match told {
         Ok((account, told)) if account == line.phone.account_sid => Ok(told),
-        Ok(_) => Err(("foreign-account", StatusCode::FORBIDDEN)),
-        Err(_) => Err(("malformed", StatusCode::BAD_REQUEST)),
+        Ok(_) => Err(Untold::ForeignAccount),
+        Err(field) => {
+            // Values may be anybody's number; Twilio's debugger shows them.
+            warn!("a signed request to {path} was not understood: {field} is missing or of an unknown kind");
+            Err(Untold::Malformed)
+        }
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn ended(db: &Connection, most: usize) -> Result<Vec<EndedCall>> {
     let ended = |row: &Row<'_>| {
         // Nobody will ask for a call whose name is none of Twilio's.
         let Ok(call) = CallSid::parse(row.get_ref(0)?.as_str()?) else { return Ok(None) };
-        let over_at_twilio = CallStatus::is_final_word(row.get_ref(2)?.as_str()?);
+        let over_at_twilio = CallStatus::read(row.get_ref(2)?.as_str()?).is_final();
         Ok(Some(EndedCall { call, reason: row.get(1)?, over_at_twilio }))
     };
     let mut newest_first: Vec<_> =

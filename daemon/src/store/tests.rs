@@ -247,7 +247,7 @@ fn any_record() -> impl Strategy<Value = Record> {
     let statuses = [CallStatus::Ringing, CallStatus::InProgress, CallStatus::Completed, CallStatus::Failed];
     prop_oneof![
         (0..8_u32, "[a-z]{1,4}").prop_map(|(seq, text)| said(1, seq, &text)),
-        (0..4_usize, prop::option::of(0..6_u32)).prop_map(move |(n, seq)| status(1, statuses[n], seq)),
+        (0..4_usize, prop::option::of(0..6_u32)).prop_map(move |(n, seq)| status(1, statuses[n].clone(), seq)),
         (10..99_i64).prop_map(|seconds| ended(1, seconds)),
         Just(started(1, at(7))),
     ]

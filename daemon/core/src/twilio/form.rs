@@ -8,7 +8,7 @@ use super::signature::MAX_PARAMS;
 
 /// Bytes that the body of a webhook may have. Twilio's have about two thousand.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Characters of a value that an error repeats.
+/// Characters of a value that are kept: by an error, and of a word that is not known.
 const SHOWN_CHARS: usize = 40;
 
 /// Why a form post cannot be read. A peer that passes the signature check sends none of these.
@@ -45,9 +45,22 @@ pub enum WebhookError {
 }
 
 impl WebhookError {
-    pub(super) fn value(name: &'static str, found: &str, expected: &'static str) -> Self {
-        Self::Value { name, found: found.chars().take(SHOWN_CHARS).collect(), expected }
+    /// The parameter that is missing or wrong, for a log that must not repeat values.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) | Self::TooMany => "the form as a whole",
+            Self::Missing(name) | Self::Sid { name, .. } | Self::Value { name, .. } => name,
+        }
     }
+
+    pub(super) fn value(name: &'static str, found: &str, expected: &'static str) -> Self {
+        Self::Value { name, found: shortened(found), expected }
+    }
+}
+
+/// As much of a foreign text as is worth keeping.
+pub(super) fn shortened<S: FromIterator<char>>(text: &str) -> S {
+    text.chars().take(SHOWN_CHARS).collect()
 }
 
 /// The decoded parameters of one form post, in the order in which they came.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::number::{CallerId, PhoneNumber};
 use super::sid::{AccountSid, CallSid, RecordingSid, StreamSid};
 
+use super::form::shortened;
 pub use super::form::{Form, MAX_BODY_BYTES, WebhookError};
 
-/// Who started a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Who started a call. A word that Twilio invents tomorrow is kept for the record: no caller is to hear of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Somebody called our number.
     Inbound,
@@ -19,28 +20,30 @@ pub enum Direction {
     OutboundApi,
     /// A leg that a `<Dial>` of ours started.
     OutboundDial,
+    /// Another word, shortened.
+    Other(Box<str>),
 }
 
 impl Direction {
     /// The word that Twilio uses, also for the call record.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Inbound => "inbound",
             Self::OutboundApi => "outbound-api",
             Self::OutboundDial => "outbound-dial",
+            Self::Other(word) => word,
         }
     }
 
-    fn parse(text: &str) -> Result<Self, WebhookError> {
-        [Self::Inbound, Self::OutboundApi, Self::OutboundDial]
-            .into_iter()
-            .find(|direction| direction.as_str() == text)
-            .ok_or_else(|| WebhookError::value("Direction", text, "inbound, outbound-api or outbound-dial"))
+    fn read(word: &str) -> Self {
+        let known = [Self::Inbound, Self::OutboundApi, Self::OutboundDial];
+        let found = known.into_iter().find(|direction| direction.as_str() == word);
+        found.unwrap_or_else(|| Self::Other(shortened::<String>(word).into()))
     }
 }
 
-/// How far a call has come. The last five are final: nothing that arrives later may replace them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How far a call has come. Five of them are final: nothing that arrives later may replace them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CallStatus {
     /// Accepted, waiting for its turn to be dialled.
     Queued,
@@ -60,6 +63,8 @@ pub enum CallStatus {
     Failed,
     /// Stopped by us before it was answered.
     Canceled,
+    /// A word that is not known, shortened: kept for the record, and taken for no end.
+    Other(Box<str>),
 }
 
 impl CallStatus {
@@ -75,8 +80,14 @@ impl CallStatus {
         Self::Canceled,
     ];
 
+    /// Reads Twilio's word, also from a call record. It cannot fail.
+    pub fn read(word: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        found.unwrap_or_else(|| Self::Other(shortened::<String>(word).into()))
+    }
+
     /// The word that Twilio uses, also for the call record.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Queued => "queued",
             Self::Initiated => "initiated",
@@ -87,24 +98,13 @@ impl CallStatus {
             Self::NoAnswer => "no-answer",
             Self::Failed => "failed",
             Self::Canceled => "canceled",
+            Self::Other(word) => word,
         }
     }
 
     /// The call is over.
-    pub fn is_final(self) -> bool {
+    pub fn is_final(&self) -> bool {
         matches!(self, Self::Completed | Self::Busy | Self::NoAnswer | Self::Failed | Self::Canceled)
-    }
-
-    /// Whether a word of Twilio's, for example one from a call record, is that of a call that is over.
-    pub fn is_final_word(word: &str) -> bool {
-        Self::ALL.into_iter().any(|status| status.is_final() && status.as_str() == word)
-    }
-
-    fn parse(name: &'static str, text: &str) -> Result<Self, WebhookError> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text)
-            .ok_or_else(|| WebhookError::value(name, text, "a call status, for example in-progress or completed"))
     }
 }
 
@@ -121,23 +121,21 @@ pub struct VoiceRequest {
     pub to: Option<PhoneNumber>,
     /// Who started the call.
     pub direction: Direction,
-    /// [`CallStatus::Ringing`] on the first request of an inbound call.
-    pub status: CallStatus,
     /// The line that forwarded the call here, as some carriers tell it. A hint for wording and statistics: it is
     /// often missing, and some carriers send it on direct calls.
     pub forwarded_from: Option<PhoneNumber>,
 }
 
 impl VoiceRequest {
-    /// Reads the request from a form whose signature has been checked.
+    /// Reads the request from a form whose signature has been checked. Nothing but the identifiers is insisted on:
+    /// whoever calls does not care how a parameter is spelt.
     pub fn parse(form: &Form<'_>) -> Result<Self, WebhookError> {
         Ok(Self {
             call_sid: form.sid("CallSid")?,
             account_sid: form.sid("AccountSid")?,
-            from: CallerId::parse(form.required("From")?),
+            from: CallerId::parse(form.get("From").unwrap_or_default()),
             to: form.number("To"),
-            direction: Direction::parse(form.required("Direction")?)?,
-            status: CallStatus::parse("CallStatus", form.required("CallStatus")?)?,
+            direction: Direction::read(form.get("Direction").unwrap_or("unknown")),
             forwarded_from: form.number("ForwardedFrom"),
         })
     }
@@ -183,7 +181,7 @@ impl StatusRequest {
         Ok(Self {
             call_sid: form.sid("CallSid")?,
             account_sid: form.sid("AccountSid")?,
-            status: CallStatus::parse("CallStatus", form.required("CallStatus")?)?,
+            status: CallStatus::read(form.required("CallStatus")?),
             // Not `Duration`: that one counts the minutes that are billed.
             duration: form.count("CallDuration")?.map(Duration::from_secs),
             sequence: form.count("SequenceNumber")?,
@@ -212,7 +210,7 @@ impl DialRequest {
         let status = match form.required("DialCallStatus")? {
             // Conferences only; it means the same to a caller.
             "answered" => CallStatus::Completed,
-            text => CallStatus::parse("DialCallStatus", text)?,
+            text => CallStatus::read(text),
         };
         let bridged = match form.get("DialBridged") {
             Some(text) => text == "true",
