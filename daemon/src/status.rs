@@ -39,9 +39,10 @@ impl Status {
             1 => "1 call".to_owned(),
             many => format!("{many} calls"),
         };
-        let gemini = match self.calls.health().state().0 {
-            LiveState::Unknown => "Gemini not asked yet".to_owned(),
+        let gemini = match self.calls.health().state(Instant::now()).0 {
+            LiveState::Unknown => "Gemini not known".to_owned(),
             LiveState::Up => "Gemini ok".to_owned(),
+            LiveState::Suspect { .. } => "Gemini slow to answer".to_owned(),
             LiveState::Down { fault, .. } => format!("Gemini down ({})", fault_word(fault)),
         };
         let store = match self.store_health().state {
@@ -75,13 +76,9 @@ impl Status {
     }
 
     fn gemini(&self) -> GeminiHealth {
-        let (state, since) = self.calls.health().state();
-        let (state, why) = match state {
-            LiveState::Unknown => ("unknown", None),
-            LiveState::Up => ("up", None),
-            LiveState::Down { fault, .. } => ("down", Some(fault_word(fault).to_owned())),
-        };
-        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why }
+        let (state, since) = self.calls.health().state(Instant::now());
+        let (state, why) = state.words();
+        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why: why.map(str::to_owned) }
     }
 }
 

@@ -108,7 +108,7 @@ fn overview(health: &Health, view: &View<'_>) -> String {
     let why = gemini.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     let gemini = match gemini.state.as_str() {
         // Nothing is asked of it while nobody calls.
-        "unknown" => "not asked since the start".to_owned(),
+        "unknown" => format!("not known since {}", time(gemini.since, view.zone)),
         known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
     };
     let phone = if health.phone.listening { "listening" } else { "not listening" };

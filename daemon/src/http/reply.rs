@@ -56,7 +56,8 @@ impl HealthStatus {
 /// Whether the model can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeminiHealth {
-    /// A word: `up`, `down`, or `unknown` before the first call.
+    /// A word: `up`, `down`, `suspect` while a call cannot connect at once, or `unknown`: before the first call, and when
+    /// an outage may be over but nobody has called since.
     pub state: String,
     /// Since when.
     pub since: Timestamp,
