@@ -8,7 +8,7 @@ use frontdesk_core::twilio::sid::CallSid;
 
 use crate::clock::Clock;
 use crate::http::admin::{CallControl, HealthSource};
-use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth, StoreState};
+use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
 use crate::phone::calls::{Calls, Command};
 use crate::phone::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
@@ -101,8 +101,6 @@ impl HealthSource for Status {
             max_calls: self.calls.most(),
             gemini,
             store,
-            // The listener is bound before anybody can ask, and its end is the daemon's.
-            phone: PhoneHealth { listening: true },
         }
     }
 }

@@ -111,13 +111,11 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         "unknown" => format!("not known since {}", time(gemini.since, view.zone)),
         known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
     };
-    let phone = if health.phone.listening { "listening" } else { "not listening" };
     [
         format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
         format!("up          {}", span(Duration::from_secs(health.uptime_s))),
         format!("calls       {} of {}", health.active_calls, health.max_calls),
         format!("Gemini      {gemini}"),
-        format!("phone line  {phone}"),
         format!("records     {}", records(health.store)),
     ]
     .join("\n")

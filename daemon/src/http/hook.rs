@@ -13,7 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::sid::{AccountSid, CallSid};
-use frontdesk_core::twilio::twiml::{self, RejectReason, StreamTarget};
+use frontdesk_core::twilio::twiml::{self, StreamTarget};
 use frontdesk_core::twilio::webhook::{
     DialRequest, Form, RecordingRequest, RecordingStatus, StatusRequest, StreamEvent, StreamRequest, VoiceRequest,
     WebhookError,
@@ -72,7 +72,7 @@ fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'stati
     let call = voice.call_sid;
     if voice.is_our_own_dial(&line.phone.number) {
         warn!(call_sid = call.as_str(); "phone.fallback_number forwards to us: our own dial came back and is told that we are busy");
-        return ("own-dial", xml(twiml::reject(RejectReason::Busy)));
+        return ("own-dial", xml(twiml::reject_busy()));
     }
     let live_id = PhoneLine::live_id();
     let clock = (line.clock)();
@@ -176,6 +176,9 @@ pub async fn status(State(line): Line, request: Request) -> Response {
 fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
     let call = status.call_sid;
     info!(call_sid = call.as_str(); "Twilio says: {}", status.status.as_str());
+    if status.has_failed() {
+        on_failure(line, now, status);
+    }
     if status.status.is_final() {
         line.calls.ask(&call, Command::Stop(EndReason::CallerLeft));
         line.calls.ended_at_twilio(call);
@@ -191,6 +194,16 @@ fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
         sequence: status.sequence,
         duration: status.duration,
     });
+}
+
+/// Whoever looks for the reason finds Twilio's and the carrier's codes in the log and in the call's record.
+fn on_failure(line: &PhoneLine, now: Instant, status: &StatusRequest) {
+    let (call, word) = (status.call_sid, status.status.as_str());
+    let code = |code: Option<u32>| code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+    let (error, sip) = (code(status.error_code), code(status.sip_code.map(u32::from)));
+    warn!(call_sid = call.as_str(); "the call went wrong at Twilio: {word}, error code {error}, SIP code {sip}");
+    let detail = json!({ "status": word, "error_code": status.error_code, "sip_code": status.sip_code });
+    note(line, now, call, "call-failed", detail);
 }
 
 /// `POST /twilio/stream`: the only place where Twilio explains a stream that it could not connect.

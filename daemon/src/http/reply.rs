@@ -26,8 +26,6 @@ pub struct Health {
     pub gemini: GeminiHealth,
     /// The record of calls.
     pub store: StoreHealth,
-    /// The phone line.
-    pub phone: PhoneHealth,
 }
 
 /// Whether new calls reach the agent.
@@ -90,13 +88,6 @@ pub enum StoreState {
     Afresh,
     /// In memory only since the start: the file cannot be used.
     Memory,
-}
-
-/// Whether Twilio can reach us, as far as can be told from here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PhoneHealth {
-    /// The public listener accepts connections.
-    pub listening: bool,
 }
 
 /// What is known of a running call besides its record.

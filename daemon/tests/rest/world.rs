@@ -11,7 +11,7 @@ use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
 use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
-use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, PhoneHealth, StoreHealth, StoreState};
+use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
 use frontdeskd::http::serve::{Acceptor, serve};
 use frontdeskd::metrics::Metrics;
 use frontdeskd::store::{Record, Store, Turn, Who};
@@ -73,7 +73,6 @@ impl HealthSource for Condition {
             max_calls: 50,
             gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
             store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0 },
-            phone: PhoneHealth { listening: true },
         }
     }
 }

@@ -235,6 +235,19 @@ async fn the_status_of_a_call_that_never_came_is_no_fault_and_its_late_webhook_s
 }
 
 #[tokio::test]
+async fn a_call_that_goes_wrong_at_twilio_leaves_its_codes_in_the_log_and_in_the_record() {
+    let world = World::start().await;
+    world.post(VOICE, &voice(CALL)).await.token();
+    let mut failed = moved(CALL, "failed");
+    failed.extend([("ErrorCode", "31920".to_owned()), ("SipResponseCode", "503".to_owned())]);
+    assert_eq!(world.post("/twilio/status", &failed).await.status, 204);
+    assert!(!log::lines_with("failed, error code 31920, SIP code 503").is_empty());
+    let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap().unwrap();
+    let event = record.events.iter().find(|event| event.kind == "call-failed").unwrap();
+    assert_eq!(event.detail, serde_json::json!({ "status": "failed", "error_code": 31920, "sip_code": 503 }));
+}
+
+#[tokio::test]
 async fn the_final_status_ends_a_call_and_an_earlier_one_does_not() {
     let world = World::start().await;
     world.post(VOICE, &voice(CALL)).await.token();

@@ -92,15 +92,6 @@ pub enum Fallback {
     },
 }
 
-/// Why a call is turned away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RejectReason {
-    /// The caller hears a busy tone.
-    Busy,
-    /// The caller hears that the number is not in service.
-    Rejected,
-}
-
 /// Answers the call, streams its audio to `target`, and continues with `after` when the stream ends.
 pub fn answer(target: &StreamTarget<'_>, after: &Fallback) -> Result<String, TwimlError> {
     let mut xml = Document::new();
@@ -121,13 +112,9 @@ pub fn hang_up() -> String {
     format!("{HEAD}  <Hangup/>\n{TAIL}")
 }
 
-/// Turns the call away unanswered; the only answer that is not billed.
-pub fn reject(reason: RejectReason) -> String {
-    let reason = match reason {
-        RejectReason::Busy => "busy",
-        RejectReason::Rejected => "rejected",
-    };
-    format!("{HEAD}  <Reject reason=\"{reason}\"/>\n{TAIL}")
+/// Turns the call away unanswered, with a busy tone; the only answer that is not billed.
+pub fn reject_busy() -> String {
+    format!("{HEAD}  <Reject reason=\"busy\"/>\n{TAIL}")
 }
 
 fn connect(xml: &mut Document, target: &StreamTarget<'_>) -> Result<(), TwimlError> {

@@ -48,8 +48,7 @@ fn documents_are_the_kept_ones() {
         (fallback_only(&dial_then_ask()).unwrap(), include_str!("../../tests/data/twiml/dial.xml")),
         (fallback_only(&voicemail()).unwrap(), include_str!("../../tests/data/twiml/voicemail.xml")),
         (hang_up(), include_str!("../../tests/data/twiml/hang_up.xml")),
-        (reject(RejectReason::Busy), include_str!("../../tests/data/twiml/reject_busy.xml")),
-        (reject(RejectReason::Rejected), include_str!("../../tests/data/twiml/reject.xml")),
+        (reject_busy(), include_str!("../../tests/data/twiml/reject_busy.xml")),
     ] {
         assert_eq!(made, kept);
         assert!(is_well_formed(&made), "{made}");

@@ -189,6 +189,11 @@ impl StatusRequest {
             error_code: form.count("ErrorCode")?,
         })
     }
+
+    /// Something went wrong, as against a caller who hung up, or a line that was busy.
+    pub fn has_failed(&self) -> bool {
+        self.status == CallStatus::Failed || self.error_code.is_some()
+    }
 }
 
 /// How a `<Dial>` to a human ended: the request to its `action`.

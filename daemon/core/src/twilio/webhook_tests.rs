@@ -101,6 +101,7 @@ fn a_status_callback_counts_seconds_not_billed_minutes() {
     assert_eq!(request.status, CallStatus::Completed);
     assert_eq!(request.duration, Some(Duration::from_secs(61)));
     assert_eq!((request.sequence, request.sip_code, request.error_code), (Some(3), Some(200), None));
+    assert!(!request.has_failed());
 }
 
 #[test]
