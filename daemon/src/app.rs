@@ -15,7 +15,7 @@ use crate::http::admin::{self, AdminState};
 use crate::http::auth::AdminAuth;
 use crate::http::control::{self, ControlFile};
 use crate::http::public;
-use crate::http::serve::{Acceptor, serve};
+use crate::http::serve::{Acceptor, Limits, serve};
 use crate::live::Connector;
 use crate::live::token::TokenError;
 use crate::logging;
@@ -31,10 +31,6 @@ use crate::status::Status;
 use crate::store::{Store, StoreError};
 use crate::supervise::{Fault, Grace, Supervisor};
 
-/// Connections of Twilio's at a time beside the streams, which leave the listener when they are upgraded.
-const PUBLIC_CONNECTIONS: usize = 512;
-/// Connections of people and their tools.
-const ADMIN_CONNECTIONS: usize = 64;
 /// How often `systemctl status` is told how we are.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
@@ -129,18 +125,17 @@ impl App {
         let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
         let router = public::router(Arc::clone(&line));
         supervisor.start("public listener", move |stop| {
-            serve(Acceptor::Tcp(public_listener, public_tls), router, PUBLIC_CONNECTIONS, stop)
+            serve(Acceptor::Tcp(public_listener, public_tls), router, Limits::PUBLIC, stop)
         });
         let router = admin::router(state.clone(), AdminAuth::of(&config.admin, admin));
         supervisor.start("admin listener", move |stop| {
-            serve(Acceptor::Tcp(admin_listener, admin_tls), router, ADMIN_CONNECTIONS, stop)
+            serve(Acceptor::Tcp(admin_listener, admin_tls), router, Limits::PEOPLE, stop)
         });
         let control = match control::bind(&config.control.socket) {
             Ok((listener, file)) => {
                 let router = control::router(state, &file);
-                supervisor.start("control socket", move |stop| {
-                    serve(Acceptor::Unix(listener), router, ADMIN_CONNECTIONS, stop)
-                });
+                supervisor
+                    .start("control socket", move |stop| serve(Acceptor::Unix(listener), router, Limits::PEOPLE, stop));
                 Some(file)
             }
             Err(error) => {

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod control;
 pub mod hook;
 pub mod media;
+mod neighbours;
 pub mod public;
 pub mod reply;
 pub mod serve;

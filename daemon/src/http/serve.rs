@@ -20,12 +20,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use super::neighbours::Neighbours;
 use crate::net::Stream;
 
-/// A peer that has not sent its request's head by then is not waited for. Twilio needs milliseconds.
-const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// The same for TLS.
-const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// A request's head and the buffer behind it.
 const BUFFER: usize = 16 << 10;
 /// When the listener is stopped, a request that is being answered gets that long. Three listeners stop one after the
@@ -33,6 +30,25 @@ const BUFFER: usize = 16 << 10;
 const FINISH_WITHIN: Duration = Duration::from_millis(800);
 /// After a failed accept (no file descriptors), not at once again.
 const BREATHE: Duration = Duration::from_millis(100);
+
+/// What a listener grants to its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; further ones wait to be accepted.
+    pub connections: usize,
+    /// Of these: for one peer that is not on this machine; its further ones are closed unheard.
+    pub per_peer: usize,
+    /// For a TLS handshake, then for a request's head; also how long a connection may stay that asks nothing.
+    pub head_within: Duration,
+}
+
+impl Limits {
+    /// For everybody on the Internet. Twilio needs milliseconds, and a webhook's time is up after 15 s: a stranger who
+    /// holds connections open must not cost it more than a retry. Streams leave the listener when they are upgraded.
+    pub const PUBLIC: Self = Self { connections: 512, per_peer: 64, head_within: Duration::from_secs(3) };
+    /// For people and their tools, on a network of theirs.
+    pub const PEOPLE: Self = Self { connections: 64, per_peer: 32, head_within: Duration::from_secs(10) };
+}
 
 /// Where connections come from.
 pub enum Acceptor {
@@ -51,13 +67,13 @@ pub struct Peer {
     pub credentials: Option<UCred>,
 }
 
-/// Serves `router` until `stop`, at most `most` connections at a time; further ones wait to be accepted.
+/// Serves `router` until `stop`, within `limits`.
 ///
-/// A connection that asks nothing is closed after ten seconds, between two requests as well. Upgraded connections leave
-/// with whoever upgraded them and no longer count. When it is stopped, nothing more is accepted, requests that are being
+/// A connection that asks nothing is closed in time, between two requests as well. Upgraded connections leave with whoever upgraded them and no longer count. When it is stopped, nothing more is accepted, requests that are being
 /// answered are finished within 0.8 s, and idle connections end at once.
-pub async fn serve(acceptor: Acceptor, router: Router, most: usize, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(most));
+pub async fn serve(acceptor: Acceptor, router: Router, limits: Limits, stop: CancellationToken) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let neighbours = Arc::<Neighbours>::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -67,11 +83,15 @@ pub async fn serve(acceptor: Acceptor, router: Router, most: usize, stop: Cancel
         };
         match accepted {
             Ok((pending, peer, permit)) => {
-                let (router, stop) = (router.clone(), stop.clone());
+                let Ok(place) = peer.ip.map(|ip| neighbours.admit(ip, limits.per_peer).ok_or(ip)).transpose() else {
+                    debug!("a peer holds as many connections as it may: another one is closed");
+                    continue;
+                };
+                let (router, stop, within) = (router.clone(), stop.clone(), limits.head_within);
                 connections.spawn(async move {
-                    let _permit = permit;
-                    match stop.run_until_cancelled(pending.handshake()).await {
-                        Some(Ok(stream)) => answer(stream, router, peer, stop).await,
+                    let _held = (permit, place);
+                    match stop.run_until_cancelled(pending.handshake(within)).await {
+                        Some(Ok(stream)) => answer(stream, router, peer, within, stop).await,
                         Some(Err(error)) => debug!("a TLS handshake failed: {error}"),
                         None => {}
                     }
@@ -101,11 +121,11 @@ enum Pending {
 }
 
 impl Pending {
-    async fn handshake(self) -> io::Result<Stream> {
+    async fn handshake(self, within: Duration) -> io::Result<Stream> {
         match self {
             Self::Ready(stream) => Ok(stream),
             Self::Tls(accept) => {
-                let accepted = tokio::time::timeout(HANDSHAKE_WITHIN, accept).await??;
+                let accepted = tokio::time::timeout(within, accept).await??;
                 Ok(Stream::Accepted(Box::new(accepted)))
             }
         }
@@ -136,7 +156,7 @@ async fn accept(
     }
 }
 
-async fn answer(stream: Stream, router: Router, peer: Peer, stop: CancellationToken) {
+async fn answer(stream: Stream, router: Router, peer: Peer, head_within: Duration, stop: CancellationToken) {
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let mut router = router.clone();
@@ -144,7 +164,7 @@ async fn answer(stream: Stream, router: Router, peer: Peer, stop: CancellationTo
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(head_within)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

@@ -12,7 +12,7 @@ use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
 use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
-use frontdeskd::http::serve::{Acceptor, serve};
+use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::metrics::Metrics;
 use frontdeskd::store::{Record, Store, Turn, Who};
 use jiff::Timestamp;
@@ -106,7 +106,7 @@ impl World {
         let local = listener.local_addr().unwrap();
         let config = AdminConfig { listen: local, token: token.map(Secret::new), tls: None };
         let router = admin::router(self.state.clone(), AdminAuth::of(&config, local));
-        self.listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, CancellationToken::new()));
+        self.listeners.spawn(serve(Acceptor::Tcp(listener, None), router, Limits::PEOPLE, CancellationToken::new()));
         Admin(local.to_string())
     }
 
@@ -119,7 +119,7 @@ impl World {
         let router = control::router(self.state.clone(), &file);
         self.listeners.spawn(async move {
             let _file = file;
-            serve(Acceptor::Unix(listener), router, 8, CancellationToken::new()).await;
+            serve(Acceptor::Unix(listener), router, Limits::PEOPLE, CancellationToken::new()).await;
         });
         path
     }

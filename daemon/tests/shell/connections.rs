@@ -57,11 +57,39 @@ async fn an_idle_connection_gives_its_place_back() {
     let mut late = TcpStream::connect(world.public).await.unwrap();
     late.write_all(WELL.as_bytes()).await.unwrap();
     tokio::time::pause();
-    tokio::time::advance(Duration::from_millis(10_001)).await;
+    tokio::time::advance(Duration::from_millis(3_001)).await;
     assert_eq!(read_answer(&mut late).await.status, 200);
     for mut stream in idle {
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "closed");
     }
+}
+
+/// A stranger holds all there are and sends its heads bit by bit: Twilio waits for seconds, not until it gives up.
+#[tokio::test]
+async fn whoever_sends_a_head_bit_by_bit_holds_no_place_for_long() {
+    let world = World::start().await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = TcpStream::connect(world.public).await.unwrap();
+        // An answer shows that it has been accepted.
+        stream.write_all(voice_text().as_bytes()).await.unwrap();
+        one_answer(&mut stream).await;
+        stream.write_all(b"POST /twilio/voice HTTP/1.1\r\nX-Slow: a").await.unwrap();
+        slow.push(stream);
+    }
+    let mut late = TcpStream::connect(world.public).await.unwrap();
+    late.write_all(voice_text().as_bytes()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    tokio::time::pause();
+    for _ in 0..3 {
+        for stream in &mut slow {
+            stream.write_all(b"a").await.unwrap();
+        }
+        tokio::time::advance(Duration::from_millis(1_001)).await;
+    }
+    tokio::time::resume();
+    one_answer(&mut late).await;
+    assert!(began.elapsed() < Duration::from_secs(9), "virtual seconds, nearly all of them");
 }
 
 #[tokio::test]
@@ -78,7 +106,7 @@ async fn a_head_that_does_not_end_or_is_too_large_is_not_waited_for() {
     // Another request is answered: by then the slow one has been accepted and waited for.
     assert_eq!(exchange(world.public, WELL).await.status, 200);
     tokio::time::pause();
-    tokio::time::advance(Duration::from_millis(10_001)).await;
+    tokio::time::advance(Duration::from_millis(3_001)).await;
     let mut rest = Vec::new();
     slow.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&rest));

@@ -9,7 +9,7 @@ use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::clock::Clock;
 use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, PhoneConfig, Secret, StoreConfig};
 use frontdeskd::http::public;
-use frontdeskd::http::serve::{Acceptor, serve};
+use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::live::Connector;
 use frontdeskd::metrics::Metrics;
 use frontdeskd::net;
@@ -130,7 +130,8 @@ async fn listen(line: &Arc<PhoneLine>) -> (SocketAddr, CancellationToken, JoinSe
     let public = listener.local_addr().unwrap();
     let (stop, mut listeners) = (CancellationToken::new(), JoinSet::new());
     let router = public::router(Arc::clone(line));
-    listeners.spawn(serve(Acceptor::Tcp(listener, None), router, 8, stop.clone()));
+    let limits = Limits { connections: 8, ..Limits::PUBLIC };
+    listeners.spawn(serve(Acceptor::Tcp(listener, None), router, limits, stop.clone()));
     (public, stop, listeners)
 }
 
