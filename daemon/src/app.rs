@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use frontdesk_core::twilio::twiml::TwimlError;
 use log::{error, info, warn};
@@ -20,7 +20,7 @@ use crate::live::Connector;
 use crate::live::token::TokenError;
 use crate::logging;
 use crate::metrics::Metrics;
-use crate::net::{self, TlsError};
+use crate::net::{self, RenewedTls, TlsError};
 use crate::notify::Notifier;
 use crate::phone::calls::Calls;
 use crate::phone::ended::REMEMBERED;
@@ -207,8 +207,8 @@ struct Prepared {
     http: reqwest::Client,
     connector: Connector,
     fallback: Fallbacks,
-    public_tls: Option<Arc<rustls::ServerConfig>>,
-    admin_tls: Option<Arc<rustls::ServerConfig>>,
+    public_tls: Option<Arc<RenewedTls>>,
+    admin_tls: Option<Arc<RenewedTls>>,
 }
 
 impl Prepared {
@@ -255,6 +255,6 @@ async fn listen(section: &'static str, address: SocketAddr) -> Result<(TcpListen
     Ok((listener, local))
 }
 
-fn server_tls(files: Option<&TlsFiles>) -> Result<Option<Arc<rustls::ServerConfig>>, TlsError> {
-    files.map(net::server_tls).transpose()
+fn server_tls(files: Option<&TlsFiles>) -> Result<Option<Arc<RenewedTls>>, TlsError> {
+    files.map(|files| RenewedTls::open(files.clone(), Instant::now()).map(Arc::new)).transpose()
 }

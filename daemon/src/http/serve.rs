@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::Request;
@@ -12,16 +12,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{debug, warn};
-use rustls::ServerConfig;
 use tokio::net::unix::UCred;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
 use super::neighbours::Neighbours;
-use crate::net::Stream;
+use crate::net::{RenewedTls, Stream};
 
 /// A request's head and the buffer behind it.
 const BUFFER: usize = 16 << 10;
@@ -53,7 +53,7 @@ impl Limits {
 /// Where connections come from.
 pub enum Acceptor {
     /// A port, perhaps with TLS.
-    Tcp(TcpListener, Option<Arc<ServerConfig>>),
+    Tcp(TcpListener, Option<Arc<RenewedTls>>),
     /// The control socket.
     Unix(UnixListener),
 }
@@ -117,15 +117,16 @@ fn is_the_peers(error: &io::Error) -> bool {
 /// A connection whose TLS handshake is still to come.
 enum Pending {
     Ready(Stream),
-    Tls(Box<tokio_rustls::Accept<tokio::net::TcpStream>>),
+    Tls(TcpStream, Arc<RenewedTls>),
 }
 
 impl Pending {
     async fn handshake(self, within: Duration) -> io::Result<Stream> {
         match self {
             Self::Ready(stream) => Ok(stream),
-            Self::Tls(accept) => {
-                let accepted = tokio::time::timeout(within, accept).await??;
+            Self::Tls(stream, tls) => {
+                let acceptor = TlsAcceptor::from(tls.config(Instant::now()).await);
+                let accepted = tokio::time::timeout(within, acceptor.accept(stream)).await??;
                 Ok(Stream::Accepted(Box::new(accepted)))
             }
         }
@@ -144,7 +145,7 @@ async fn accept(
             let peer = Peer { ip: Some(address.ip()), credentials: None };
             let pending = match tls {
                 None => Pending::Ready(Stream::Plain(stream)),
-                Some(config) => Pending::Tls(tokio_rustls::TlsAcceptor::from(Arc::clone(config)).accept(stream).into()),
+                Some(tls) => Pending::Tls(stream, Arc::clone(tls)),
             };
             Ok((pending, peer, permit))
         }
