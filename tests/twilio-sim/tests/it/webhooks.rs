@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Bridge, Got, LONG, quick_sim};
-use frontdesk_twilio_sim::{CallState, DialOutcome, WebhookFault, sign};
+use frontdesk_twilio_sim::{CallState, DialOutcome, Target, WebhookFault, sign};
 
 fn signature_holds(got: &Got, token: &str) -> bool {
     let params: Vec<(String, String)> = got.params.clone().into_iter().collect();
@@ -118,6 +118,45 @@ async fn dial_gather_and_record_report_to_their_actions() {
     assert_eq!(params("/ready")["RecordingStatus"], "completed");
     assert_eq!(report.recordings[0].pcm.len(), 8_000);
     assert_eq!(report.state, CallState::Completed);
+}
+
+/// What follows a dial is either asked for or written behind it, and an action that cannot be reached is no end either.
+#[tokio::test]
+async fn behind_a_dial_comes_its_action_or_the_next_verb_or_the_fallback_url() {
+    let documents = |got: &Got| {
+        match (got.path.as_str(), got.params.get("To").map(String::as_str)) {
+            ("/voice", Some("+15550100101")) => {
+                r#"<Response><Dial action="/after">+15550100900</Dial><Say>Never said.</Say></Response>"#
+            }
+            ("/voice", Some("+15550100102")) => {
+                r#"<Response><Dial action="https://gone.example.com/after">+15550100900</Dial></Response>"#
+            }
+            ("/voice", _) => "<Response><Dial>+15550100900</Dial><Say>And then?</Say></Response>",
+            ("/after", _) => "<Response><Hangup/></Response>",
+            _ => "<Response><Say>We are sorry.</Say></Response>",
+        }
+        .to_owned()
+    };
+    let bridge = Bridge::start(documents, |_| async {}).await;
+    let sim = quick_sim().await;
+    for (to, last) in
+        [("+15550100100", "Say \"And then?\""), ("+15550100101", "Hangup"), ("+15550100102", "Say \"We are sorry.\"")]
+    {
+        let mut plan = bridge.plan();
+        plan.to = Some(to.into());
+        plan.fallback_url = Some("https://desk.example.com/fallback".into());
+        // Nobody listens there.
+        let nobody = Target { addr: ([127, 0, 0, 1], 1).into(), tls: false };
+        plan.connect_to.insert("gone.example.com".into(), nobody);
+        let report = sim.call(plan).wait_ended(LONG).await.unwrap();
+        assert_eq!(report.verbs.last().map(String::as_str), Some(last), "{:?}", report.events);
+        assert_eq!(report.dialled.len(), 1);
+        assert_eq!(report.state, CallState::Completed);
+    }
+    let after = bridge.got().into_iter().find(|got| got.path == "/after").unwrap();
+    assert_eq!(after.params["DialCallStatus"], "completed");
+    assert_eq!(after.params["DialBridged"], "true");
+    assert!(signature_holds(&after, &sim.settings().auth_token));
 }
 
 #[tokio::test]
