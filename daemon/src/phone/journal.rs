@@ -30,6 +30,8 @@ pub struct Journal {
     clock: Clock,
     calls: Arc<Calls>,
     turns: u32,
+    /// Gemini has listened to this call.
+    listened: bool,
     ended: bool,
 }
 
@@ -44,7 +46,7 @@ impl Journal {
         calls: Arc<Calls>,
     ) -> Self {
         store.record(store::Record::LiveStarted { call, live_id: live_id.clone() });
-        Self { call, live_id, store, metrics, clock, calls, turns: 0, ended: false }
+        Self { call, live_id, store, metrics, clock, calls, turns: 0, listened: false, ended: false }
     }
 
     /// Keeps what the conversation wants kept.
@@ -108,8 +110,18 @@ impl Journal {
     }
 
     /// Gemini listens.
-    pub fn live_ready(&self) {
+    pub fn live_ready(&mut self) {
+        self.listened = true;
         self.calls.health().up(Instant::now());
+    }
+
+    /// An attempt to connect has failed; the call may try again. As long as Gemini has never listened to it, its caller
+    /// hears nothing, and new ones are spared that. A conversation that was interrupted is mended in seconds as a rule:
+    /// for others it counts when it is [lost](Self::live_lost).
+    pub fn live_refused(&self, now: Instant) {
+        if !self.listened {
+            self.calls.health().suspect(now);
+        }
     }
 
     /// Gemini cannot be used.

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
+use frontdeskd::clock::Clock;
 use frontdeskd::phone::calls::Command;
+use frontdeskd::phone::health::LiveState;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -11,8 +13,8 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::fakes::Reply;
 use super::log;
-use super::twilio::{CALL, voice};
-use super::world::{KEY, World, until};
+use super::twilio::{CALL, OTHER, THIRD, moved, voice};
+use super::world::{FALLBACK, KEY, World, until};
 
 /// The offender is told what it did, even while it is still sending.
 #[tokio::test]
@@ -179,6 +181,53 @@ async fn a_key_in_an_error_message_reaches_no_log() {
     let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap();
     let record = serde_json::to_string(&record).unwrap();
     assert!(record.contains("was suspended") && !record.contains(quoted), "{record}");
+}
+
+/// A call that cannot connect at first waits in silence and tries again; whoever calls meanwhile does not have to.
+#[tokio::test]
+async fn while_a_first_connection_is_refused_new_callers_reach_the_fallback_until_one_succeeds() {
+    let world = World::with(vec![Reply::Say(200, "{}".into())], Clock::read, 2).await;
+    world.post("/twilio/voice", &voice(CALL)).await.token();
+    drop(world.gemini.listener.accept().await.unwrap());
+    assert_spares_new_callers_until_it_connects(&world).await;
+}
+
+#[tokio::test]
+async fn while_a_first_connection_is_closed_in_its_setup_new_callers_reach_the_fallback_too() {
+    let world = World::with(vec![Reply::Say(200, "{}".into())], Clock::read, 2).await;
+    world.post("/twilio/voice", &voice(CALL)).await.token();
+    let (mut gemini, ..) = world.gemini.accept().await;
+    let close = CloseFrame { code: 1011.into(), reason: "Internal error encountered.".into() };
+    gemini.send(Message::Close(Some(close))).await.unwrap();
+    assert_spares_new_callers_until_it_connects(&world).await;
+}
+
+async fn assert_spares_new_callers_until_it_connects(world: &World) {
+    let health = || world.line.calls.health().state(Instant::now()).0;
+    until(|| matches!(health(), LiveState::Suspect { .. })).await;
+    let spared = world.post("/twilio/voice", &voice(OTHER)).await;
+    assert!(spared.body.contains(FALLBACK) && !spared.body.contains("<Connect>"), "{}", spared.body);
+    assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="model-down"} 1"#));
+    world.post("/twilio/voice", &voice(CALL)).await.token();
+    let _gemini = world.gemini.listen().await;
+    until(|| health() == LiveState::Up).await;
+    world.post("/twilio/voice", &voice(THIRD)).await.token();
+    assert_eq!(world.line.calls.active(), 2);
+}
+
+/// It is not the service that fails there: the caller has hung up before it could answer.
+#[tokio::test]
+async fn a_caller_who_hangs_up_before_gemini_listens_raises_no_suspicion() {
+    let world = World::start().await;
+    world.post("/twilio/voice", &voice(CALL)).await.token();
+    let (mut gemini, ..) = world.gemini.accept().await;
+    let _setup = gemini.next().await;
+    world.post("/twilio/status", &moved(CALL, "completed")).await;
+    assert!(matches!(gemini.next().await, Some(Ok(Message::Close(_)))));
+    // Writes the answer to it.
+    assert!(gemini.next().await.is_none());
+    world.idle().await;
+    assert_eq!(world.line.calls.health().state(Instant::now()).0, LiveState::Unknown);
 }
 
 /// CPU time of this thread.

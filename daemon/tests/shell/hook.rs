@@ -271,7 +271,7 @@ fn clock_of_a_box() -> Clock {
 
 #[tokio::test]
 async fn a_clock_that_is_set_in_mid_call_stretches_no_call_and_is_right_from_the_next_one_on() {
-    let world = World::with(vec![Reply::Say(200, "{}".to_owned())], clock_of_a_box).await;
+    let world = World::with(vec![Reply::Say(200, "{}".to_owned())], clock_of_a_box, 1).await;
     let before = Timestamp::now();
     world.post(VOICE, &voice(CALL)).await.token();
     SET_RIGHT.store(true, Ordering::SeqCst);

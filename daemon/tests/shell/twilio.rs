@@ -18,6 +18,7 @@ use super::world::{ACCOUNT, PUBLIC_URL, TOKEN, World};
 
 pub(crate) const CALL: &str = "CA00000000000000000000000000000001";
 pub(crate) const OTHER: &str = "CA00000000000000000000000000000002";
+pub(crate) const THIRD: &str = "CA00000000000000000000000000000003";
 
 /// Parameters of a request.
 pub(crate) type Form = Vec<(&'static str, String)>;

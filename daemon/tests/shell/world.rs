@@ -56,20 +56,20 @@ impl World {
 
     /// REST requests are answered with `replies`.
     pub(crate) async fn with_twilio(replies: Vec<Reply>) -> Self {
-        Self::with(replies, Clock::read).await
+        Self::with(replies, Clock::read, 1).await
     }
 
-    /// REST requests are answered with `replies`, and `clock` tells the time.
-    pub(crate) async fn with(replies: Vec<Reply>, clock: fn() -> Clock) -> Self {
+    /// REST requests are answered with `replies`, `clock` tells the time, and there is room for that many calls.
+    pub(crate) async fn with(replies: Vec<Reply>, clock: fn() -> Clock, room: usize) -> Self {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
         let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
-        Self::on(directory, gemini, twilio, clock).await
+        Self::on(directory, gemini, twilio, clock, room).await
     }
 
-    async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, clock: fn() -> Clock) -> Self {
+    async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, clock: fn() -> Clock, room: usize) -> Self {
         let database = directory.path().join("calls.db");
-        let (line, supervisor) = line(&database, &gemini, &twilio, clock).await;
+        let (line, supervisor) = line(&database, &gemini, &twilio, clock, room).await;
         let (public, stop, listeners) = listen(&line).await;
         Self { line, public, gemini, twilio, stop, listeners, database, _supervisor: supervisor, _directory: directory }
     }
@@ -77,9 +77,9 @@ impl World {
     /// The daemon is gone without a word to its calls, and started again with the same files.
     pub(crate) async fn restart(self) -> Self {
         self.line.store.close().await;
-        let clock = self.line.clock;
+        let (clock, room) = (self.line.clock, self.line.phone.max_calls);
         let Self { gemini, twilio, _directory: directory, .. } = self;
-        Self::on(directory, gemini, twilio, clock).await
+        Self::on(directory, gemini, twilio, clock, room).await
     }
 
     /// A figure of the metrics.
@@ -98,10 +98,11 @@ async fn line(
     gemini: &Gemini,
     twilio: &Scripted,
     clock: fn() -> Clock,
+    room: usize,
 ) -> (Arc<PhoneLine>, Supervisor) {
     let store = Store::open(&StoreConfig { path: database.to_owned(), keep_days: 10_000 }).unwrap();
     let metrics = Metrics::with_store(store.clone());
-    let phone = phone(twilio);
+    let phone = PhoneConfig { max_calls: room, ..phone(twilio) };
     let clinic = ClinicConfig { name: "Riverside Clinic".into(), time_zone: TimeZone::UTC, language: "en-US".into() };
     let settings = settings(&format!("ws://{}", gemini.address));
     let http = client();

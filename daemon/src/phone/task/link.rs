@@ -50,12 +50,15 @@ impl Task {
                 self.journal.live_connected(took);
                 live.opened(now);
             }
-            LinkEvent::Refused(failure) => live.refused(now, &failure),
+            LinkEvent::Refused(failure) => {
+                self.journal.live_refused(now);
+                live.refused(now, &failure);
+            }
             // Only its close is waited for.
             LinkEvent::Message(_) if over => {}
             LinkEvent::Message(message) => live.frame(now, &message),
             LinkEvent::Alive => live.alive(now),
-            LinkEvent::Closed(close) => live.closed(now, &close),
+            LinkEvent::Closed(close) => self.on_closed(now, &close),
         }
     }
 
@@ -82,8 +85,16 @@ impl Task {
         }
     }
 
-    fn on_link_broken(&mut self, now: Instant, close: &Close) {
+    fn on_closed(&mut self, now: Instant, close: &Close) {
+        // A close of ours says nothing about the service.
+        if !self.conversation.is_over() {
+            self.journal.live_refused(now);
+        }
         self.conversation.live_mut().closed(now, close);
+    }
+
+    fn on_link_broken(&mut self, now: Instant, close: &Close) {
+        self.on_closed(now, close);
         self.conversation.live_fed(now);
         // What follows from it is still to be carried out.
         self.fresh = true;
