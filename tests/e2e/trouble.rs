@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk_gemini_sim::{Fault, Settings as GeminiSettings, Target};
+use frontdesk_gemini_sim::{Fault, SessionReport, Settings as GeminiSettings, Target};
 use frontdesk_tests::daemon::FALLBACK;
 use frontdesk_tests::script::{clinic, line};
 use frontdesk_tests::world::{Making, World, caller_says, listen};
@@ -49,7 +49,15 @@ async fn a_dropped_connection_is_resumed_without_a_second_greeting() {
     let world = World::start().await.unwrap();
     let asked = &scenario.exchanges[line::HOURS].caller;
     let call = world.call([listen()]);
-    world.gemini.wait_for(|sessions| sessions.iter().any(|session| !session.handles.is_empty()), CALL).await.unwrap();
+    // What a connection that breaks has still to deliver is lost: half a second of audio later the handle was read.
+    let mut by_then = None;
+    let handle_was_read = |sessions: &[SessionReport]| {
+        sessions.iter().find(|session| !session.handles.is_empty()).is_some_and(|session| {
+            let heard = session.samples_received;
+            heard >= *by_then.get_or_insert(heard + u64::from(session.input_rate_hz) / 2)
+        })
+    };
+    world.gemini.wait_for(handle_was_read, CALL).await.unwrap();
     call.wait_for(|report| report.stream().is_some_and(|stream| !stream.marks.is_empty()), CALL).await.unwrap();
     assert_eq!(world.gemini.inject(Target::Newest, Fault::Drop), 1);
     call.perform([Step::Say(caller_says(&scenario, asked).unwrap()), listen(), Step::HangUp]).await;
