@@ -53,6 +53,14 @@ impl Bridge {
         Ok(bridge)
     }
 
+    /// From an interruption read to its `clear` written: the least bound, in milliseconds, that 99 in 100 keep. Nothing
+    /// of a bridge that does not count.
+    pub(crate) async fn cleared_ms(&self) -> anyhow::Result<Option<f64>> {
+        let Running::Daemon(daemon, _) = &self.running else { return Ok(None) };
+        let (_, metrics) = daemon.get("/metrics").await?;
+        Ok(percentile(&metrics, "frontdesk_clear_seconds", 0.99).map(|seconds| seconds * 1e3))
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         match &self.running {
@@ -60,6 +68,17 @@ impl Bridge {
             Running::Trivial(child) => child.id(),
         }
     }
+}
+
+/// The least bound of a histogram's buckets that so large a share keeps; `None` of an empty one.
+fn percentile(metrics: &str, name: &str, share: f64) -> Option<f64> {
+    let buckets: Vec<(f64, f64)> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.strip_prefix("_bucket{le=\"")?.split_once("\"} "))
+        .filter_map(|(bound, count)| Some((bound.replace('+', "").parse().ok()?, count.parse().ok()?)))
+        .collect();
+    let (_, all) = buckets.last().filter(|(_, all)| *all > 0.0)?;
+    buckets.iter().find(|(_, count)| *count >= share * all).map(|(bound, _)| *bound)
 }
 
 impl Drop for Bridge {
@@ -150,5 +169,18 @@ impl Drop for Load {
         // It may have ended already; then there is nothing to kill.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_bound_that_so_many_keep() {
+        let metrics = "x_bucket{le=\"0.001\"} 97\nx_bucket{le=\"0.002\"} 99\nx_bucket{le=\"+Inf\"} 100\nx_count 100\n";
+        assert_eq!(percentile(metrics, "x", 0.99), Some(0.002));
+        assert_eq!(percentile(metrics, "x", 0.999), Some(f64::INFINITY));
+        assert_eq!(percentile("x_bucket{le=\"+Inf\"} 0\n", "x", 0.99), None);
     }
 }

@@ -17,7 +17,7 @@ use frontdesk_gemini_sim::{
     Exchange, Fault, GeminiSim, Scenario, Settings as GeminiSettings, Target as Session, Timing,
 };
 use frontdesk_twilio_sim::{
-    CallHandle, CallPlan, Caller, FRAME, Settings as TwilioSettings, Step, Target, TwilioSim, Utterance,
+    CallHandle, CallPlan, CallReport, Caller, FRAME, Settings as TwilioSettings, Step, Target, TwilioSim, Utterance,
 };
 use frontdesk_voice::{resample, speak};
 
@@ -145,6 +145,7 @@ impl World {
             down: None,
             clear: None,
             webhook: None,
+            webhook_again: None,
             up_filter_ms: None,
             lost: 0.0,
             utterances: 0,
@@ -156,7 +157,9 @@ impl World {
         };
         let reports: Vec<_> = calls.iter().map(CallHandle::report).collect();
         let sessions = self.gemini.sessions();
-        outcome.webhook = quantiles(webhooks(&calls, order.webhooks).await?);
+        let first = |report: &CallReport| report.webhooks.first().map(|webhook| webhook.took.as_secs_f64() * 1e6);
+        outcome.webhook = quantiles(reports.iter().filter_map(first).collect());
+        outcome.webhook_again = quantiles(webhooks(&calls, order.webhooks).await?);
         self.interrupt(order).await;
         let mut sum = Sum::default();
         for (call, (report, session)) in reports.iter().zip(&sessions).enumerate() {

@@ -56,10 +56,12 @@ pub(crate) struct Outcome {
     pub(crate) up: Option<Quantiles>,
     /// From a reply's first audio sent by the model to its first media message read by the caller's side.
     pub(crate) down: Option<Quantiles>,
-    /// From the model's `interrupted` to the `clear`.
+    /// From the model's `interrupted`, sent by its simulator, to the `clear`, read by the caller's.
     pub(crate) clear: Option<Quantiles>,
-    /// Voice webhooks, from the connection to the last byte of the answer.
+    /// Voice webhooks of new calls, from the connection to the last byte of the answer.
     pub(crate) webhook: Option<Quantiles>,
+    /// The same, repeated for calls that run.
+    pub(crate) webhook_again: Option<Quantiles>,
     /// What the upward resampler held back, as seen at the onsets, milliseconds.
     pub(crate) up_filter_ms: Option<f64>,
     /// Share of the caller's samples between the first and last onset that never reached the model.

@@ -2,17 +2,6 @@
 
 use serde::Serialize;
 
-/// Which way a goal points.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Goal {
-    /// The daemon's figure may be at most this.
-    Most(f64),
-    /// The daemon's figure divided by the trivial bridge's may be at most this.
-    Ratio(f64),
-    /// Only told.
-    None,
-}
-
 /// One line.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
@@ -27,26 +16,21 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// A figure of both bridges.
+    /// A figure of both bridges; the daemon's may be at most `goal`.
     pub(crate) fn new(
         name: impl Into<String>,
         unit: &'static str,
-        goal: Goal,
+        goal: Option<f64>,
         ours: Option<f64>,
         trivial: Option<f64>,
     ) -> Self {
         let ratio = ours.zip(trivial).filter(|(_, trivial)| *trivial > 0.0).map(|(ours, trivial)| ours / trivial);
-        let (judged, limit) = match goal {
-            Goal::Most(limit) => (ours, Some(limit)),
-            Goal::Ratio(limit) => (ratio, Some(limit)),
-            Goal::None => (None, None),
-        };
-        let verdict = match (judged, limit) {
+        let verdict = match (ours, goal) {
             (Some(value), Some(limit)) if value <= limit => "met",
             (_, Some(_)) => "missed",
             (_, None) => "",
         };
-        Self { name: name.into(), unit, goal: limit, ours, trivial, ratio, verdict }
+        Self { name: name.into(), unit, goal, ours, trivial, ratio, verdict }
     }
 }
 
@@ -78,18 +62,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ratio_is_judged_by_both_and_a_missing_figure_is_missed() {
+    fn a_figure_is_judged_by_its_goal_and_a_missing_one_is_missed() {
         let row = |goal, ours, trivial| Row::new("x", "ms", goal, ours, trivial).verdict;
-        assert_eq!(row(Goal::Ratio(1.3), Some(2.0), Some(1.6)), "met");
-        assert_eq!(row(Goal::Ratio(1.3), Some(2.0), Some(1.5)), "missed");
-        assert_eq!(row(Goal::Most(5.0), Some(4.9), None), "met");
-        assert_eq!(row(Goal::Most(5.0), None, Some(1.0)), "missed");
-        assert_eq!(row(Goal::None, Some(1.0), None), "");
+        assert_eq!(row(Some(5.0), Some(4.9), None), "met");
+        assert_eq!(row(Some(5.0), None, Some(1.0)), "missed");
+        assert_eq!(row(None, Some(1.0), None), "");
     }
 
     #[test]
     fn lines_are_aligned() {
-        let rows = [Row::new("x", "ms", Goal::Most(5.0), Some(0.123), Some(123.4))];
+        let rows = [Row::new("x", "ms", Some(5.0), Some(0.123), Some(123.4))];
         let table = text(&rows);
         let lengths: Vec<usize> = table.lines().map(|line| line.find("0.12").unwrap_or(0)).collect();
         assert_eq!(table.lines().count(), 2);
