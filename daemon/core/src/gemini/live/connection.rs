@@ -209,11 +209,15 @@ impl LiveSession {
     fn give_up_at(&self) -> Option<Instant> {
         match self.state {
             State::BackingOff { .. } | State::Dialling { .. } | State::SettingUp { .. } | State::Closing { .. } => {
-                let limit = if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST };
-                self.outage_since.map(|since| since + limit)
+                self.outage_since.map(|since| since + self.patience())
             }
             State::Idle | State::Open { .. } | State::Over => None,
         }
+    }
+
+    /// How long an outage is borne.
+    fn patience(&self) -> Duration {
+        if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST }
     }
 
     fn give_up(&mut self) {
@@ -307,9 +311,8 @@ impl LiveSession {
     /// Closes this connection and dials the next one when it is closed.
     pub(super) fn rotate(&mut self, now: Instant, why: &str) {
         self.hold(now, replay::SPAN);
-        if self.outage_since.is_none() {
-            self.outage_since = Some(now);
-        }
+        // The service was reached: whatever outage there was before is not held against the next connection.
+        self.outage_since = Some(now);
         self.state = State::Closing { since: now };
         self.actions.push_back(Action::Close);
         self.events.push_back(LiveEvent::Reconnecting { why: why.to_owned() });
@@ -323,7 +326,7 @@ impl LiveSession {
 
     pub(super) fn failed(&mut self, now: Instant, verdict: Verdict, why: String) {
         self.hold(now, self.unfollowed(now));
-        self.outage_since.get_or_insert(now);
+        let give_up_at = *self.outage_since.get_or_insert(now) + self.patience();
         let poisoned =
             self.blames_handle(now) && self.handle_failed.replace(now).is_some_and(|last| now < last + POISONED_WITHIN);
         self.unknown_closes += u32::from(verdict == Verdict::Unknown);
@@ -331,6 +334,8 @@ impl LiveSession {
             Verdict::Fail => Some(Fault::Configuration),
             Verdict::Quota => Some(Fault::Quota),
             Verdict::Unknown if self.unknown_closes > UNKNOWN_TRIES => Some(Fault::Configuration),
+            // A service that takes connections and loses them again has not been reached.
+            _ if now >= give_up_at => Some(Fault::Unreachable),
             _ => None,
         };
         if let Some(fault) = fault {

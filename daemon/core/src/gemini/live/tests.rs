@@ -438,6 +438,25 @@ fn a_service_that_takes_connections_and_says_nothing_is_given_up_in_time_too() {
 }
 
 #[test]
+fn a_connection_that_is_replaced_soon_after_an_outage_gets_its_own_time() {
+    let mut pair = Pair::talking();
+    pair.close(1006, "reset");
+    for _ in 0..6 {
+        pair.session.refused(pair.now, &ConnectFailure::Network("refused".into()));
+        pair.wait(4_800);
+    }
+    pair.open();
+    pair.say(&json!({ "goAway": { "timeLeft": "1s" } }));
+    pair.wait(2_000);
+    pair.close(1000, "");
+    pair.wait(3_000);
+    assert!(!pair.events.iter().any(|event| matches!(event, LiveEvent::Lost { .. })), "{:?}", pair.events);
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.events, [LiveEvent::Ready { resumed: true }]);
+}
+
+#[test]
 fn a_setup_that_is_never_answered_is_dropped_and_tried_again() {
     let mut pair = Pair::new();
     pair.session.opened(pair.now);
