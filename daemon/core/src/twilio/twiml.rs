@@ -35,7 +35,7 @@ pub enum TwimlError {
     /// A parameter that Twilio would refuse.
     #[error("stream parameter {name:?}: name and value have {chars} characters, {MAX_PARAMETER_CHARS} are too many")]
     Parameter {
-        /// The parameter's name.
+        /// The parameter's name, its first 40 characters.
         name: String,
         /// Characters found.
         chars: usize,
@@ -130,7 +130,7 @@ fn connect(xml: &mut Document, target: &StreamTarget<'_>) -> Result<(), TwimlErr
     for &(name, value) in target.parameters {
         let chars = name.chars().count() + value.chars().count();
         if chars >= MAX_PARAMETER_CHARS {
-            return Err(TwimlError::Parameter { name: name.to_owned(), chars });
+            return Err(TwimlError::Parameter { name: name.chars().take(40).collect(), chars });
         }
         xml.empty("Parameter", &[("name", name), ("value", value)]);
     }
