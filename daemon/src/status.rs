@@ -87,7 +87,9 @@ impl HealthSource for Status {
         let store = self.store_health();
         let gemini = self.gemini();
         let loses_records = self.loses_records(store.dropped + store.failed);
-        let well = gemini.state != "down" && store.state == StoreState::Ok && !loses_records;
+        // Suspect or down: new calls go to the fallback.
+        let reached = !self.calls.health().is_down(Instant::now()) && gemini.state != "down";
+        let well = reached && store.state == StoreState::Ok && !loses_records;
         let status = match (self.calls.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,

@@ -132,7 +132,7 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
     let url = format!("{socket}{}{token}", paths::MEDIA);
     let status = format!("{public}{}", paths::STREAM);
     let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
-    match twiml::answer(&target, line.fallback.behind_stream()) {
+    match twiml::answer(&target, line.fallback.behind_stream(was_forwarded(line, voice))) {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
@@ -142,14 +142,17 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
 }
 
 fn fall_back(line: &PhoneLine, voice: Option<&VoiceRequest>) -> Response {
-    // A line that forwards its callers to us is not rung for them: the call would only come back.
-    let rung = voice.zip(line.phone.fallback_number.as_ref());
-    let document = if rung.is_some_and(|(voice, number)| voice.comes_from(number)) {
+    let document = if voice.is_some_and(|voice| was_forwarded(line, voice)) {
         line.fallback.voicemail()
     } else {
         line.fallback.at_once(!line.calls.is_draining())
     };
     xml(document.to_owned())
+}
+
+/// Whether the fallback number sent this caller to us. It is not rung for them: the call would only come back.
+fn was_forwarded(line: &PhoneLine, voice: &VoiceRequest) -> bool {
+    line.phone.fallback_number.as_ref().is_some_and(|number| voice.comes_from(number))
 }
 
 /// Whence a call comes, masked.

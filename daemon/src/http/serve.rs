@@ -69,8 +69,9 @@ pub struct Peer {
 
 /// Serves `router` until `stop`, within `limits`.
 ///
-/// A connection that asks nothing is closed in time, between two requests as well. Upgraded connections leave with whoever upgraded them and no longer count. When it is stopped, nothing more is accepted, requests that are being
-/// answered are finished within 0.8 s, and idle connections end at once.
+/// A connection that asks nothing is closed in time, between two requests as well. Upgraded connections leave with whoever
+/// upgraded them and no longer count. When it is stopped, nothing more is accepted, requests that are being answered are
+/// finished within 0.8 s, and idle connections end at once.
 pub async fn serve(acceptor: Acceptor, router: Router, limits: Limits, stop: CancellationToken) {
     let room = Arc::new(Semaphore::new(limits.connections));
     let neighbours = Arc::<Neighbours>::default();

@@ -15,7 +15,8 @@ use crate::logging::chain;
 /// How often the files are looked at, if anybody connects.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// What a file looks like from outside: another one by the same name, or another content, looks different.
+/// What a file looks like from outside: another one by the same name, another content, another owner or other permissions
+/// look different. So a file that could not be read is tried again when somebody has seen to that.
 type Look = Option<(u64, u64, i64, i64)>;
 
 /// TLS of a listener, from files that may be replaced. New connections meet the new certificate within a minute; one
@@ -89,5 +90,5 @@ fn looks(files: &TlsFiles) -> [Look; 2] {
 /// Follows links: those who renew certificates like to move them.
 fn look(path: &Path) -> Look {
     let found = std::fs::metadata(path).ok()?;
-    Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+    Some((found.ino(), found.len(), found.ctime(), found.ctime_nsec()))
 }

@@ -22,6 +22,7 @@ const LONGEST_MESSAGE: Duration = Duration::from_mins(2);
 #[derive(Debug)]
 pub struct Fallbacks {
     behind_stream: Fallback,
+    message: Fallback,
     without_us: String,
     asking_us: String,
     voicemail: String,
@@ -39,12 +40,14 @@ impl Fallbacks {
             asking_us: twiml::fallback_only(&asking_us)?,
             voicemail: twiml::fallback_only(&voicemail)?,
             behind_stream,
+            message: voicemail,
         })
     }
 
-    /// What stands behind every stream. It never asks us anything: it is there for the case that we are gone.
-    pub fn behind_stream(&self) -> &Fallback {
-        &self.behind_stream
+    /// What stands behind every stream. It never asks us anything: it is there for the case that we are gone. Whoever was
+    /// `forwarded` by the fallback number is asked for a message: that line would only forward them again.
+    pub fn behind_stream(&self, forwarded: bool) -> &Fallback {
+        if forwarded { &self.message } else { &self.behind_stream }
     }
 
     /// The document in place of a stream. Whoever is `staying` will be asked what comes next when the person called has

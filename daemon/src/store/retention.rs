@@ -2,8 +2,9 @@
 //!
 //! A box without a battery for its clock starts in the past, takes its first calls there, and is set right once the
 //! network is there; it may also be set wrong for a while. So a call's own times do not say how long it was kept. Its
-//! days are counted from the first look after its end, and a look counts only if the civil clock has run evenly with the
-//! monotonic one since the look before it.
+//! days are counted from the first look after its end, a look counts only if the civil clock has run evenly with the
+//! monotonic one since the look before it, and when the clock is set, every count is set with it: the days that have passed
+//! stay passed, and no others.
 
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ impl Retention {
         }
         if set_by.abs() >= EVEN {
             log::info!("the clock was set by {set_by:#}; old calls are looked for when it has run evenly for an hour");
+            let set_by = i64::try_from(set_by.as_millis()).unwrap_or_default();
+            db.execute("UPDATE calls SET kept_since = kept_since + ?1", [set_by])?;
             return Ok(0);
         }
         let now = now.civil(now.instant());

@@ -1,8 +1,8 @@
 //! Voice activity of one talker, with thresholds that know whether the agent is being heard.
 //!
 //! A detector (earshot, 16 ms frames) scores the likelihood of voice; an energy gate in front of it spares it the
-//! silence that most of a call consists of, and a voice that goes on is confirmed now and then. While the agent is heard, its echo may come back on the line, so a
-//! talker then has to be louder to count.
+//! silence that most of a call consists of, and a voice that goes on is confirmed now and then. While the agent is
+//! heard, its echo may come back on the line, so a talker then has to be louder to count.
 
 use super::level;
 use crate::units::Dbfs;

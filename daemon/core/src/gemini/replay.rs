@@ -84,7 +84,7 @@ impl Replay {
         let silent = level::mean_square(&self.part) < self.gate;
         self.silence = if silent { self.silence + 1 } else { 0 };
         let lead_in = self.silence.saturating_sub(TAIL);
-        if lead_in > LEAD_IN {
+        if lead_in > LEAD_IN && self.frames.len() >= LEAD_IN {
             // The oldest frame of a running lead-in makes room for the newest.
             let at = self.frames.len().saturating_sub(LEAD_IN);
             self.frames.remove(at);
@@ -137,7 +137,18 @@ mod tests {
         let voiced = pcm.chunks(FRAME).filter(|frame| frame[0] > 1_000).count();
         assert_eq!(voiced, 40);
         assert!(pcm.len() / FRAME <= 40 + TAIL + 2 * LEAD_IN, "{} frames", pcm.len() / FRAME);
-        assert!(pcm[..FRAME].iter().all(|&s| s.abs() < 10), "a lead-in stands before the first word");
+        let lead_in = pcm.chunks(FRAME).take_while(|frame| frame[0].abs() < 10).count();
+        assert_eq!(lead_in, LEAD_IN, "a lead-in stands before the first word");
+    }
+
+    #[test]
+    fn a_word_behind_what_was_forgotten_has_its_lead_in_too() {
+        let (mut replay, _, now) = run(&[(&VOICE, 20), (&QUIET, 30)]);
+        replay.forget_before(now);
+        for frame in [&QUIET; 10].into_iter().chain([&VOICE; 5]) {
+            replay.push(now, frame);
+        }
+        assert_eq!(kept_since(&replay, now), FRAME_SPAN * (LEAD_IN as u32 + 5));
     }
 
     #[test]

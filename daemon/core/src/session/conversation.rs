@@ -219,6 +219,7 @@ impl<S: Source> Conversation<S> {
                 Effect::AnswerTool { key, response, scheduling } => {
                     self.live.answer_tool(now, key, &response, Some(scheduling));
                 }
+                Effect::GiveLiveUp => self.outward.push_back(Outward::LiveLost(Fault::Unreachable)),
                 Effect::FinishLive => self.live.finish(),
                 Effect::RunTool(call) => self.outward.push_back(Outward::RunTool(call)),
                 Effect::CancelTool(key) => self.outward.push_back(Outward::CancelTool(key)),

@@ -147,6 +147,23 @@ fn a_greeting_that_was_heard_before_its_words_came_is_not_given_twice() {
 }
 
 #[test]
+fn a_service_that_listens_and_never_speaks_is_told_to_other_calls() {
+    let lost = |world: &World| {
+        let lost = |(_, outward): &&(Duration, Outward)| *outward == Outward::LiveLost(Fault::Unreachable);
+        world.outward.iter().filter(lost).count()
+    };
+    let mut world = World::new();
+    world.run(ms(300));
+    world.service.faults.stalled = true;
+    world.answer();
+    world.run(ms(60_000));
+    assert!(matches!(world.end(), Some((_, Outward::FallBack(EndReason::Failed(_))))), "{:?}", world.end());
+    assert_eq!(lost(&world), 1);
+    let (world, _) = ladder(world::Faults { stalled: true, ..Default::default() });
+    assert_eq!(lost(&world), 0, "one that has spoken may have lost its way in this call alone");
+}
+
+#[test]
 fn nonsense_at_the_rate_of_frames_is_one_line_of_the_record() {
     let mut world = World::greeted();
     for _ in 0..50 {

@@ -132,6 +132,8 @@ pub enum Effect {
     Record(Record),
     /// Count something.
     Measure(Measure),
+    /// Tell other calls that the service is of no use: it was reached and never made a sound.
+    GiveLiveUp,
     /// End the live session.
     FinishLive,
     /// End the call: the caller's line is to be hung up.
@@ -161,6 +163,7 @@ impl Effect {
             | Self::AnswerTool { .. }
             | Self::Record(_)
             | Self::Measure(_)
+            | Self::GiveLiveUp
             | Self::FinishLive
             | Self::HangUp(_)
             | Self::FallBack(_)

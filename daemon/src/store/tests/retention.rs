@@ -119,6 +119,26 @@ async fn a_clock_that_was_wrong_for_a_moment_erases_nothing_and_keeps_nothing_fo
     machine.store.close().await;
 }
 
+/// A box without a battery for its clock that comes up long before it is told the time.
+#[tokio::test]
+async fn a_start_in_the_past_costs_no_call_of_before_a_day() {
+    let mut machine = Machine::started();
+    machine.takes_a_call(1);
+    assert_eq!(machine.look().await, 0);
+    let years = SignedDuration::from_hours(24 * 400);
+    machine.set(-years);
+    machine.retention = Retention::new(30, Keeping::File, machine.now);
+    machine.takes_a_call(2);
+    assert_eq!((machine.look().await, machine.look().await), (0, 0), "it is believed");
+    machine.set(years);
+    assert_eq!((machine.look().await, machine.look().await), (0, 0));
+    machine.run(29 * DAY);
+    assert_eq!(machine.look().await, 0);
+    machine.run(DAY);
+    assert_eq!(machine.look().await, 2);
+    machine.store.close().await;
+}
+
 #[tokio::test]
 async fn in_memory_only_the_newest_calls_are_kept() {
     let mut machine = Machine::started();

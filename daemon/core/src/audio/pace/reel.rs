@@ -6,8 +6,8 @@
 //!      take_back ◄──────── │ ────────► take       ◄ push
 //! ```
 //!
-//! Held in blocks of an eighth of a second: a model that is ahead by half a minute needs no buffer of half a minute, and
-//! a call that listens keeps none.
+//! Held in blocks of an eighth of a second: a model that is ahead by half a minute needs no buffer of half a minute for the
+//! rest of the call. What is kept of a reply that was played stays until the next one.
 
 use std::collections::VecDeque;
 

@@ -13,7 +13,7 @@ use super::uplink::{Hold, Unknown};
 pub(super) const SETUP_WITHIN: Duration = Duration::from_secs(4);
 /// The far end's answer to our close is waited for that long.
 pub(super) const CLOSE_WITHIN: Duration = Duration::from_millis(1_500);
-/// A call that could never be connected is given up after that: somebody has picked up and hears nothing yet.
+/// A call to which the service has never said a thing is given up after that: somebody has picked up and hears nothing.
 pub(super) const GIVE_UP_FIRST: Duration = Duration::from_secs(6);
 /// A conversation that was interrupted is given up after that.
 const GIVE_UP: Duration = Duration::from_secs(30);
@@ -217,7 +217,7 @@ impl LiveSession {
 
     /// How long an outage is borne.
     fn patience(&self) -> Duration {
-        if self.ever_open { GIVE_UP } else { GIVE_UP_FIRST }
+        if self.last_content.is_some() { GIVE_UP } else { GIVE_UP_FIRST }
     }
 
     fn give_up(&mut self) {

@@ -20,6 +20,8 @@ pub(super) const MOST_REPEATED: usize = 200;
 #[derive(Default)]
 pub(super) struct ModelTurn {
     pub(super) first_speech: Option<Instant>,
+    /// Something of it was written down, before its sound or behind it.
+    pub(super) worded: bool,
     pub(super) leftovers_until: Option<Instant>,
 }
 
@@ -103,6 +105,7 @@ impl LiveSession {
         {
             let text = without_control_tokens(text);
             self.unknown.agent.push_str(&text);
+            self.turn.worded |= !text.trim().is_empty();
             self.unknown.answered = false;
             self.events.push_back(LiveEvent::AgentSaid(text));
         }
@@ -134,7 +137,7 @@ impl LiveSession {
 
     /// A question whose answer has begun and can be told in words is never said again; see [`hold`](Self::hold).
     fn forget_what_is_being_answered(&mut self) {
-        if let Some(first) = self.turn.first_speech.filter(|_| !self.unknown.agent.is_empty()) {
+        if let Some(first) = self.turn.first_speech.filter(|_| self.turn.worded) {
             self.replay.forget_before(first);
         }
     }
@@ -150,7 +153,7 @@ impl LiveSession {
             return;
         }
         if self.turn.first_speech.is_none() {
-            self.turn = ModelTurn { first_speech: Some(now), ..ModelTurn::default() };
+            self.turn = ModelTurn { first_speech: Some(now), worded: self.turn.worded, ..ModelTurn::default() };
         }
         self.silent_after_tool = None;
         let start = self.speech.len();

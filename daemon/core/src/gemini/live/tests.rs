@@ -309,6 +309,34 @@ fn an_answer_that_was_cut_is_told_in_words_instead_of_asking_again() {
 }
 
 #[test]
+fn the_words_of_an_earlier_answer_are_not_those_of_the_present_one() {
+    let mut pair = Pair::talking();
+    pair.say_reply("An answer that no handle followed.");
+    pair.caller(600, 2_000);
+    pair.say(&json!({ "serverContent": { "modelTurn": { "parts": [{ "inlineData": { "data": "AQABAAEA" } }] } } }));
+    pair.close(1006, "reset");
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.speech_sent(), 600, "the question is asked again: nothing tells its answer");
+}
+
+#[test]
+fn a_dial_that_fails_takes_nothing_of_what_is_to_be_said_again() {
+    let mut pair = Pair::talking();
+    pair.caller(800, 2_000);
+    pair.say(&json!({ "serverContent": { "inputTranscription": { "text": "When?" } } }));
+    pair.wait(6_000);
+    pair.session.resume(pair.now, "the model is silent");
+    pair.settle();
+    pair.close(1000, "");
+    pair.session.refused(pair.now, &ConnectFailure::Network("refused".into()));
+    pair.wait(2_000);
+    pair.forget();
+    pair.open();
+    assert_eq!(pair.speech_sent(), 800);
+}
+
+#[test]
 fn a_dead_handle_is_forgotten_and_the_conversation_starts_from_a_summary() {
     let mut pair = Pair::talking();
     pair.close(1006, "");

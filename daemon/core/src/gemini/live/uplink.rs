@@ -50,12 +50,13 @@ impl LiveSession {
 
     pub(super) fn hold(&mut self, now: Instant, reach_back: Duration) {
         self.hold = Some(match self.hold {
-            Some(Hold { since, .. }) => Hold { since, reach_back },
+            // A dial that fails takes nothing back of what was wanted before it.
+            Some(held) => Hold { since: held.since, reach_back: held.reach_back.max(reach_back) },
             None => Hold { since: now, reach_back },
         });
         // An answer that had begun is told in words afterwards; saying the question again would have it twice. Without
         // its words it cannot be told: then the question is what is said again.
-        if let Some(first) = self.turn.first_speech.filter(|_| !self.unknown.agent.is_empty()) {
+        if let Some(first) = self.turn.first_speech.filter(|_| self.turn.worded) {
             self.answered_until = Some(first);
         }
         self.uplink.clear();

@@ -81,6 +81,10 @@ impl Bridge {
             WatchdogStep::Nudge => self.effects.push_back(Effect::Prompt(NUDGE)),
             WatchdogStep::Resume => self.effects.push_back(Effect::Resume("the model is silent")),
             WatchdogStep::Afresh => self.effects.push_back(Effect::StartAfresh("the model stays silent")),
+            WatchdogStep::FallBack if !self.was_heard => {
+                self.effects.push_back(Effect::GiveLiveUp);
+                self.end(now, Effect::FallBack(EndReason::Failed("the model never spoke")), facts);
+            }
             WatchdogStep::FallBack => self.end(now, Effect::FallBack(EndReason::Failed("the model is silent")), facts),
         }
     }
