@@ -1,11 +1,15 @@
 //! A call's task between two far ends that misbehave.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
 use frontdeskd::clock::Clock;
+use frontdeskd::http::admin::HealthSource as _;
+use frontdeskd::http::reply::HealthStatus;
 use frontdeskd::phone::calls::Command;
 use frontdeskd::phone::health::LiveState;
+use frontdeskd::status::Status;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -205,12 +209,15 @@ async fn while_a_first_connection_is_closed_in_its_setup_new_callers_reach_the_f
 async fn assert_spares_new_callers_until_it_connects(world: &World) {
     let health = || world.line.calls.health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
+    let status = Status::new(Arc::clone(&world.line.calls), world.line.store.clone(), Clock::read);
+    assert_eq!(status.health().status, HealthStatus::Degraded, "new calls do not reach the agent");
     let spared = world.post("/twilio/voice", &voice(OTHER)).await;
     assert!(spared.body.contains(FALLBACK) && !spared.body.contains("<Connect>"), "{}", spared.body);
     assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="model-down"} 1"#));
     world.post("/twilio/voice", &voice(CALL)).await.token();
     let _gemini = world.gemini.listen().await;
     until(|| health() == LiveState::Up).await;
+    assert_eq!(status.health().status, HealthStatus::Ok);
     world.post("/twilio/voice", &voice(THIRD)).await.token();
     assert_eq!(world.line.calls.active(), 2);
 }

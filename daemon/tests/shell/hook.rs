@@ -201,6 +201,11 @@ async fn a_dial_of_ours_that_comes_back_hears_that_we_are_busy() {
 #[tokio::test]
 async fn a_caller_whom_the_fallback_number_forwarded_is_not_sent_back_there() {
     let world = World::start().await;
+    let mut forwarded = voice(OTHER);
+    forwarded.push(("ForwardedFrom", FALLBACK.to_owned()));
+    let behind = world.post(VOICE, &forwarded).await.body;
+    assert!(behind.contains("<Connect>") && behind.contains("<Record") && !behind.contains("<Dial"), "{behind}");
+
     world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
     let mut forwarded = voice(CALL);
     forwarded.push(("ForwardedFrom", FALLBACK.to_owned()));
