@@ -25,7 +25,9 @@ async fn a_model_that_sends_silence_is_nudged_resumed_replaced_and_at_last_relie
         let nudges = sessions[0].texts.iter().filter(|text| text.source == TextSource::Realtime).count();
         assert!(nudges >= 1);
         let record = world.daemon.json(&format!("/v1/calls/{}", report.sid)).await.unwrap();
-        assert_eq!(record["end_reason"], "failed: the model is silent");
+        assert_eq!(record["end_reason"], "failed: the model never spoke");
+        let health = world.daemon.json("/health").await.unwrap();
+        assert_eq!(health["gemini"]["state"], "down", "the next caller is spared that: {health}");
         let steps: Vec<_> = record["events"]
             .as_array()
             .unwrap()
