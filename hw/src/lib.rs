@@ -1,0 +1,17 @@
+//! The sound card of the front desk. No tokio, no HTTP, no log: what happens leaves as blocks, figures and news.
+//!
+//! ```text
+//!            device clock          │      worker thread       │   network time (frontdeskd)
+//!  ALSA ──► rt: readi, mute ──captured──► dsp: echo, noise,  ──heard──► a conversation
+//!       ◄──     writei      ◄──playout──  voice, resampling  ◄─speech─
+//!                           ──played────►
+//! ```
+//!
+//! - [`block`]: what the rings carry; [`rings`]: the rings; [`knobs`]: what the network side asks; [`figures`]: what the
+//!   threads tell of themselves; [`bell`]: how one wakes another.
+
+pub mod bell;
+pub mod block;
+pub mod figures;
+pub mod knobs;
+pub mod rings;
