@@ -16,6 +16,18 @@ pub enum Ear {
     Open = 2,
 }
 
+/// Who keeps the loudspeaker out of the microphone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EchoMode {
+    /// The speakerphone itself: a second canceller behind its own would hurt double talk.
+    Device = 0,
+    /// The worker's canceller.
+    Software = 1,
+    /// Nobody can: while the agent is heard, the microphone is not.
+    HalfDuplex = 2,
+}
+
 /// A short sound of our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,6 +56,7 @@ pub struct Knobs {
     epoch: AtomicU32,
     ear: AtomicU8,
     earcon: AtomicU8,
+    echo: AtomicU8,
     ducked: AtomicBool,
     muted: AtomicBool,
     volume: AtomicU32,
@@ -62,6 +75,7 @@ impl Knobs {
             epoch: AtomicU32::new(0),
             ear: AtomicU8::new(Ear::Closed as u8),
             earcon: AtomicU8::new(0),
+            echo: AtomicU8::new(EchoMode::Software as u8),
             ducked: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             volume: AtomicU32::new(0),
@@ -104,6 +118,20 @@ impl Knobs {
             return None;
         }
         Earcon::of(self.earcon.swap(0, Ordering::AcqRel))
+    }
+
+    /// Who keeps the echo away from this device; the worker's canceller until a device says otherwise.
+    pub fn echo(&self) -> EchoMode {
+        match self.echo.load(Ordering::Relaxed) {
+            0 => EchoMode::Device,
+            2 => EchoMode::HalfDuplex,
+            _ => EchoMode::Software,
+        }
+    }
+
+    /// Sets who does, when a device is opened.
+    pub fn set_echo(&self, mode: EchoMode) {
+        self.echo.store(mode as u8, Ordering::Relaxed);
     }
 
     /// Whether the agent's voice is lowered.
