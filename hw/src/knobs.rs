@@ -1,20 +1,10 @@
 //! What the network side asks of the audio threads: plain atomics, read once a block. Nobody waits for anybody.
 
+pub use frontdesk_core::desk::reception::{Ear, Earcon};
+
 use crate::block::Epoch;
 use frontdesk_core::units::Gain;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-
-/// How far the desk listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Ear {
-    /// Nothing is passed on, nothing is judged.
-    Closed = 0,
-    /// Voices are told of; the sound itself stays in the worker, which keeps the newest of it for when the ear opens.
-    Watching = 1,
-    /// A conversation: the sound is passed on, what was kept first.
-    Open = 2,
-}
 
 /// Who keeps the loudspeaker out of the microphone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,26 +18,9 @@ pub enum EchoMode {
     HalfDuplex = 2,
 }
 
-/// A short sound of our own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Earcon {
-    /// A conversation begins: the desk listens.
-    Begin = 1,
-    /// It is over.
-    End = 2,
-    /// It cannot be had; somebody else must help.
-    Sorry = 3,
-    /// The microphone is off.
-    Muted = 4,
-    /// The microphone is on again.
-    Unmuted = 5,
-}
-
-impl Earcon {
-    fn of(number: u8) -> Option<Self> {
-        [Self::Begin, Self::End, Self::Sorry, Self::Muted, Self::Unmuted].into_iter().find(|it| *it as u8 == number)
-    }
+fn earcon(number: u8) -> Option<Earcon> {
+    use Earcon::{Begin, End, Muted, Sorry, Unmuted};
+    [Begin, End, Sorry, Muted, Unmuted].into_iter().find(|it| *it as u8 == number)
 }
 
 /// The controls of one desk. Shared by all of its threads for the life of the process.
@@ -117,7 +90,7 @@ impl Knobs {
         if self.earcon.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        Earcon::of(self.earcon.swap(0, Ordering::AcqRel))
+        earcon(self.earcon.swap(0, Ordering::AcqRel))
     }
 
     /// Who keeps the echo away from this device; the worker's canceller until a device says otherwise.

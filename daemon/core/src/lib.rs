@@ -9,10 +9,12 @@
 //! - [`audio`]: mu-law, resampling, voice activity, paced playout.
 //! - [`twilio`]: signatures, webhooks, TwiML, and one call's media stream as a state machine.
 //! - [`gemini`]: one Live conversation as a state machine, reconnects included.
+//! - [`desk`]: the speakerphone as a party of a conversation, and when one begins there.
 //! - [`backoff`]: delays between attempts.
 
 pub mod audio;
 pub mod backoff;
+pub mod desk;
 pub mod gemini;
 pub mod session;
 pub mod source;

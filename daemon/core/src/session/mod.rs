@@ -10,5 +10,6 @@
 pub mod bridge;
 pub mod conversation;
 pub mod effect;
+pub mod id;
 pub mod transcript;
 pub mod turn;

@@ -1,0 +1,157 @@
+use super::*;
+use proptest::prelude::*;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// A device that plays what it was handed, `delay` blocks behind.
+struct Device {
+    now: Instant,
+    leg: DeskLeg,
+    waiting: VecDeque<(u32, u64)>,
+    epoch: u32,
+    delay: usize,
+    played: u64,
+    heard: Vec<u64>,
+}
+
+impl Device {
+    #[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+    fn new(delay: usize) -> Self {
+        let now = Instant::now();
+        Self { now, leg: DeskLeg::new(now, 0), waiting: VecDeque::new(), epoch: 0, delay, played: 0, heard: Vec::new() }
+    }
+
+    /// 10 ms pass.
+    fn tick(&mut self) {
+        self.now += TICK;
+        while let Some(order) = self.leg.next_order() {
+            if order == DeskOrder::Flush {
+                self.epoch += 1;
+                self.waiting.clear();
+            }
+        }
+        while self.waiting.len() <= self.delay {
+            let Some(block) = self.leg.next_block(self.now) else { break };
+            self.waiting.push_back((self.epoch, block.end));
+        }
+        if let Some((_, end)) = self.waiting.pop_front() {
+            self.played = end;
+            self.heard.push(end);
+        }
+        self.leg.hear(self.now, &[0; 160], None, self.played);
+    }
+}
+
+fn tone(blocks: usize) -> Vec<i16> {
+    (0..blocks * BLOCK).map(|n| ((n as f32 * 0.1).sin() * 8_000.0) as i16).collect()
+}
+
+#[test]
+fn a_reply_is_heard_to_its_last_sample_and_then_confirmed() {
+    let mut device = Device::new(3);
+    device.leg.play(&tone(10)[..10 * BLOCK - 17]);
+    device.tick();
+    assert!(!device.leg.is_confirmed());
+    device.leg.complete_reply();
+    for _ in 0..12 {
+        device.tick();
+    }
+    assert_eq!(device.played, 10 * BLOCK as u64 - 17);
+    assert!(device.leg.is_confirmed());
+    assert_eq!(device.leg.heard(device.now), device.leg.end());
+}
+
+#[test]
+fn the_last_block_says_so_even_when_the_end_is_known_later() {
+    let mut device = Device::new(0);
+    device.leg.play(&tone(1));
+    let block = device.leg.next_block(device.now).unwrap();
+    assert!(!block.last && block.pcm.len() == BLOCK);
+    assert!(device.leg.next_block(device.now).is_none());
+    device.leg.complete_reply();
+    let block = device.leg.next_block(device.now).unwrap();
+    assert!(block.last && block.pcm.is_empty());
+    assert!(device.leg.next_block(device.now).is_none(), "once");
+}
+
+#[test]
+fn a_flush_keeps_what_was_heard_and_the_next_reply_goes_on_from_there() {
+    let mut device = Device::new(4);
+    device.leg.play(&tone(50));
+    for _ in 0..20 {
+        device.tick();
+    }
+    let before = device.leg.heard(device.now);
+    let heard = device.leg.flush(device.now);
+    assert_eq!(heard, before);
+    assert_eq!(device.leg.end(), heard, "nothing is left to be heard");
+    device.tick();
+    assert_eq!(device.leg.heard(device.now), heard, "what the device had already does not count");
+    device.leg.play(&tone(5));
+    device.leg.complete_reply();
+    for _ in 0..10 {
+        device.tick();
+    }
+    assert_eq!(device.leg.heard(device.now).0, heard.0 + 5 * BLOCK as u64 / PER_POSITION);
+    assert_eq!(device.leg.end(), device.leg.heard(device.now));
+}
+
+#[test]
+fn sound_is_audible_until_it_has_left_the_loudspeaker_and_silence_never_is() {
+    let mut device = Device::new(3);
+    device.leg.play(&[0; 10 * BLOCK]);
+    for _ in 0..5 {
+        device.tick();
+    }
+    assert_eq!(device.leg.audible_until(), None);
+    device.leg.play(&tone(10));
+    device.leg.complete_reply();
+    let mut ticks = 0;
+    while device.leg.audible_until().is_none_or(|until| until > device.now) {
+        device.tick();
+        ticks += 1;
+        assert!(ticks < 100);
+    }
+    assert!(device.leg.is_confirmed(), "not before its last sample");
+}
+
+#[test]
+fn ducking_is_told_once_and_a_flush_ends_it() {
+    let mut device = Device::new(1);
+    let now = device.now;
+    device.leg.duck(now);
+    device.leg.duck(now);
+    assert_eq!(device.leg.next_order(), Some(DeskOrder::Duck(true)));
+    assert_eq!(device.leg.next_order(), None);
+    device.leg.flush(now);
+    assert_eq!(device.leg.next_order(), Some(DeskOrder::Flush));
+    assert_eq!(device.leg.next_order(), Some(DeskOrder::Duck(false)));
+}
+
+proptest! {
+    /// Whatever is said, dropped and played in whatever order: the ear never goes back, and never ahead of what was said.
+    #[test]
+    fn the_ear_only_moves_forward(steps in proptest::collection::vec((0u8..5, 1usize..4_000), 1..80), delay in 0usize..6) {
+        let mut device = Device::new(delay);
+        let mut ear = Position(0);
+        for (step, size) in steps {
+            match step {
+                0 => device.leg.play(&vec![5_000; size]),
+                1 => device.leg.complete_reply(),
+                2 => { device.leg.flush(device.now); }
+                _ => device.tick(),
+            }
+            let heard = device.leg.heard(device.now);
+            prop_assert!(heard >= ear, "{heard:?} behind {ear:?}");
+            prop_assert!(heard <= device.leg.end());
+            ear = heard;
+        }
+        device.leg.complete_reply();
+        for _ in 0..1_500 {
+            device.tick();
+        }
+        prop_assert_eq!(device.leg.heard(device.now), device.leg.end());
+        prop_assert!(device.leg.is_confirmed());
+        prop_assert!(device.leg.audible_until().is_none_or(|until| until <= device.now));
+    }
+}
