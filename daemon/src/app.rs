@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
+use crate::conversation::running::Conversations;
 use crate::http::admin::{self, AdminState};
 use crate::http::auth::AdminAuth;
 use crate::http::control::{self, ControlFile};
@@ -98,7 +99,8 @@ impl App {
             warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
         }
         let mut supervisor = Supervisor::new(metrics.clone());
-        let calls = Calls::new(config.phone.max_calls, metrics.clone());
+        let conversations = Conversations::new(config.phone.max_calls, metrics.clone());
+        let calls = Calls::new(Arc::clone(&conversations));
         match store.ended(REMEMBERED).await {
             Ok(ended) => calls.recall(&ended),
             // A repeated webhook of an earlier call is rare, and no reason to leave the phone to nobody.
@@ -118,7 +120,7 @@ impl App {
             clock: Clock::read,
             tasks: supervisor.calls(),
         });
-        let status = Arc::new(Status::new(Arc::clone(&calls), store.clone(), Clock::read));
+        let status = Arc::new(Status::new(conversations, store.clone(), Clock::read));
         let state = AdminState { store, metrics, calls: Arc::clone(&status) as _, health: Arc::clone(&status) as _ };
 
         let (public_listener, public) = listen("phone", config.phone.listen).await?;
@@ -179,11 +181,11 @@ impl App {
     }
 
     async fn wind_down(self) {
-        self.line.calls.drain();
+        self.line.calls.conversations().drain();
         self.notifier.stopping(&self.status.line());
-        let running = self.line.calls.active();
+        let running = self.line.calls.conversations().active();
         if running > 0 {
-            info!("{running} calls are running; they have {:?} to end", self.drain);
+            info!("{running} conversations are running; they have {:?} to end", self.drain);
         }
         let left = self.supervisor.wind_down(Grace::of_calls(self.drain)).await;
         if left.calls_cut > 0 {

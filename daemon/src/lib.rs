@@ -1,12 +1,12 @@
 //! What Frontdesk does: sockets, clocks, tasks, files. What it decides is in `frontdesk-core`.
 //!
 //! ```text
-//!  http::public ─► phone::line ─► phone::task (one per call: both sockets, one Conversation)
-//!   (webhooks,      (who may         │            │
-//!    upgrades)       call)           ▼            ▼
-//!                               phone::journal   live::link ─► Gemini
-//!                                │    │   │
-//!                            store  metrics  log
+//!  http::public ─► phone::line ─► phone::task (one per call) ─┐
+//!   (webhooks,      (who may                                  ├─► conversation::driver ─► live::link ─► Gemini
+//!    upgrades)       call)                                    │            │
+//!                   the sound card ◄─► desk::task ────────────┘   conversation::journal
+//!                                                                  │    │   │
+//!                                                              store  metrics  log
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
@@ -14,6 +14,7 @@
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod conversation;
 pub mod ctl;
 pub mod http;
 pub mod live;

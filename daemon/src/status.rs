@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 
 use crate::clock::Clock;
+use crate::conversation::running::{Conversations, Running};
 use crate::http::admin::{CallControl, HealthSource};
 use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
-use crate::phone::calls::{Calls, Command};
-use crate::phone::health::{LiveState, fault_word};
+use crate::live::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
 
 /// A lost record makes the daemon's health degraded for that long.
@@ -18,7 +18,7 @@ const ALARMED: Duration = Duration::from_mins(10);
 
 /// How the daemon is.
 pub struct Status {
-    calls: Arc<Calls>,
+    conversations: Arc<Conversations>,
     store: Store,
     clock: fn() -> Clock,
     started: Instant,
@@ -27,19 +27,19 @@ pub struct Status {
 }
 
 impl Status {
-    /// Looks at `calls` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
-    pub fn new(calls: Arc<Calls>, store: Store, clock: fn() -> Clock) -> Self {
-        Self { calls, store, clock, started: Instant::now(), lost: Mutex::default() }
+    /// Looks at `conversations` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
+    pub fn new(conversations: Arc<Conversations>, store: Store, clock: fn() -> Clock) -> Self {
+        Self { conversations, store, clock, started: Instant::now(), lost: Mutex::default() }
     }
 
     /// One line for `systemctl status`.
     pub fn line(&self) -> String {
-        let calls = match self.calls.active() {
+        let calls = match self.conversations.active_calls() {
             0 => "no calls".to_owned(),
             1 => "1 call".to_owned(),
             many => format!("{many} calls"),
         };
-        let gemini = match self.calls.health().state(Instant::now()).0 {
+        let gemini = match self.conversations.health().state(Instant::now()).0 {
             LiveState::Unknown => "Gemini not known".to_owned(),
             LiveState::Up => "Gemini ok".to_owned(),
             LiveState::Suspect { .. } => "Gemini slow to answer".to_owned(),
@@ -51,7 +51,7 @@ impl Status {
             StoreState::Afresh => " · records in a new file",
             StoreState::Memory => " · records in memory only",
         };
-        let draining = if self.calls.is_draining() { " · draining" } else { "" };
+        let draining = if self.conversations.is_draining() { " · draining" } else { "" };
         format!("{calls} · {gemini}{store}{draining}")
     }
 
@@ -76,7 +76,7 @@ impl Status {
     }
 
     fn gemini(&self) -> GeminiHealth {
-        let (state, since) = self.calls.health().state(Instant::now());
+        let (state, since) = self.conversations.health().state(Instant::now());
         let (state, why) = state.words();
         GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why: why.map(str::to_owned) }
     }
@@ -88,9 +88,9 @@ impl HealthSource for Status {
         let gemini = self.gemini();
         let loses_records = self.loses_records(store.dropped + store.failed);
         // Suspect or down: new calls go to the fallback.
-        let reached = !self.calls.health().is_down(Instant::now()) && gemini.state != "down";
+        let reached = !self.conversations.health().is_down(Instant::now()) && gemini.state != "down";
         let well = reached && store.state == StoreState::Ok && !loses_records;
-        let status = match (self.calls.is_draining(), well) {
+        let status = match (self.conversations.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,
             (false, false) => HealthStatus::Degraded,
@@ -99,8 +99,8 @@ impl HealthSource for Status {
             status,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs(),
-            active_calls: self.calls.active(),
-            max_calls: self.calls.most(),
+            active_calls: self.conversations.active_calls(),
+            max_calls: self.conversations.most(),
             gemini,
             store,
         }
@@ -110,22 +110,22 @@ impl HealthSource for Status {
 impl CallControl for Status {
     fn active(&self) -> Vec<ActiveCall> {
         let clock = (self.clock)();
-        let describe = |running: crate::phone::calls::Running| ActiveCall {
-            call_sid: running.call_sid,
+        let describe = |running: Running| ActiveCall {
+            call_sid: running.id,
             live_id: Some(running.live_id),
-            caller: running.caller.to_string(),
+            caller: running.party.to_string(),
             since: clock.civil(running.since),
             turn: running.view.turn().to_owned(),
             connection: running.view.connection(),
         };
-        self.calls.running().into_iter().map(describe).collect()
+        self.conversations.running().into_iter().map(describe).collect()
     }
 
-    fn end(&self, sid: &CallSid) -> bool {
-        self.calls.ask(sid, Command::Stop(EndReason::Staff))
+    fn end(&self, id: &ConversationId) -> bool {
+        self.conversations.stop(id, EndReason::Staff)
     }
 
     fn drain(&self) {
-        self.calls.drain();
+        self.conversations.drain();
     }
 }

@@ -11,7 +11,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use futures_util::FutureExt as _;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -229,7 +229,7 @@ pub struct Calls {
 impl Calls {
     /// Starts a task of `call`, from any task. When its token is cancelled, it has a few seconds in which to hand its
     /// caller over; then it is dropped where it waits. A panic is logged and counted, and ends this task alone.
-    pub fn spawn<F>(&self, name: &'static str, call: CallSid, task: impl FnOnce(CancellationToken) -> F)
+    pub fn spawn<F>(&self, name: &'static str, call: ConversationId, task: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -283,8 +283,8 @@ mod tests {
     const PATIENT: Grace =
         Grace { calls: Duration::from_mins(1), farewell: Duration::from_mins(1), tasks: Duration::from_mins(1) };
 
-    fn call() -> CallSid {
-        CallSid::parse("CA0123456789abcdef0123456789abcdef").unwrap()
+    fn call() -> ConversationId {
+        ConversationId::parse("CA0123456789abcdef0123456789abcdef").unwrap()
     }
 
     fn supervisor() -> Supervisor {

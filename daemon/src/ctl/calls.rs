@@ -1,7 +1,7 @@
 //! `calls`: listing them, showing one, ending one.
 
 use clap::Args;
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use http::Method;
 use jiff::Timestamp;
 
@@ -73,7 +73,7 @@ fn ended(call: &CallSummary) -> String {
 }
 
 /// Shows one call with what was said and what happened, in order.
-pub(super) async fn show(client: &Client, view: &mut View<'_>, sid: CallSid) -> Result<Verdict, CtlError> {
+pub(super) async fn show(client: &Client, view: &mut View<'_>, sid: ConversationId) -> Result<Verdict, CtlError> {
     let answer = client.ask(Method::GET, &format!("/v1/calls/{sid}")).await?;
     if view.json {
         view.line(answer.text()?)?;
@@ -120,7 +120,7 @@ pub(super) async fn show(client: &Client, view: &mut View<'_>, sid: CallSid) -> 
 }
 
 /// Ends a running call.
-pub(super) async fn end(client: &Client, view: &mut View<'_>, sid: CallSid) -> Result<Verdict, CtlError> {
+pub(super) async fn end(client: &Client, view: &mut View<'_>, sid: ConversationId) -> Result<Verdict, CtlError> {
     let answer = client.ask(Method::DELETE, &format!("/v1/calls/{sid}")).await?;
     let Ending { call_sid } = answer.json()?;
     if view.json {

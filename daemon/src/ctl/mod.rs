@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use jiff::tz::TimeZone;
 
 use crate::config::Secret;
@@ -107,12 +107,12 @@ enum CallsCommand {
     /// Show one call with what was said
     Show {
         /// The call's identifier: CA and 32 hexadecimal digits
-        sid: CallSid,
+        sid: ConversationId,
     },
     /// End a running call
     End {
         /// The call's identifier: CA and 32 hexadecimal digits
-        sid: CallSid,
+        sid: ConversationId,
     },
 }
 

@@ -25,7 +25,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use serde::Deserialize;
 
 use super::auth::{self, AdminAuth};
@@ -46,7 +46,7 @@ pub trait CallControl: Send + Sync {
     /// The calls that run on this box.
     fn active(&self) -> Vec<ActiveCall>;
     /// Tells a call to end, as staff's wish; `false` if it does not run here.
-    fn end(&self, sid: &CallSid) -> bool;
+    fn end(&self, sid: &ConversationId) -> bool;
     /// Takes no new calls from now on; running ones go on.
     fn drain(&self);
 }
@@ -176,11 +176,11 @@ async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) 
     (StatusCode::ACCEPTED, Json(Draining { active_calls: state.calls.active().len() }))
 }
 
-fn call_sid(text: &str) -> Result<CallSid, Refused> {
-    CallSid::parse(text).map_err(|error| Refused::new(StatusCode::NOT_FOUND, "no_such_call", error.to_string()))
+fn call_sid(text: &str) -> Result<ConversationId, Refused> {
+    ConversationId::parse(text).map_err(|error| Refused::new(StatusCode::NOT_FOUND, "no_such_call", error.to_string()))
 }
 
-fn unknown(sid: CallSid) -> Refused {
+fn unknown(sid: ConversationId) -> Refused {
     Refused::new(StatusCode::NOT_FOUND, "no_such_call", format!("there is no record of the call {sid}"))
 }
 

@@ -94,7 +94,7 @@ fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'stati
             warn!(call_sid = call.as_str(); "call {} sent to the fallback: {}", origin(voice), refusal.as_str());
             let at = clock.civil(now);
             let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
-            line.store.record(store::Record::CallEnded { call, at, reason });
+            line.store.record(store::Record::CallEnded { call: call.into(), at, reason });
             (refusal.as_str(), fall_back(line, Some(voice)))
         }
     }
@@ -117,7 +117,7 @@ fn answer_ended(line: &PhoneLine, voice: &VoiceRequest, ended: Ended) -> (&'stat
 
 fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
     line.store.record(store::Record::CallStarted {
-        call: voice.call_sid,
+        call: voice.call_sid.into(),
         account: voice.account_sid,
         direction: voice.direction.clone(),
         caller: voice.from.clone(),
@@ -145,7 +145,7 @@ fn fall_back(line: &PhoneLine, voice: Option<&VoiceRequest>) -> Response {
     let document = if voice.is_some_and(|voice| was_forwarded(line, voice)) {
         line.fallback.voicemail()
     } else {
-        line.fallback.at_once(!line.calls.is_draining())
+        line.fallback.at_once(!line.calls.conversations().is_draining())
     };
     xml(document.to_owned())
 }
@@ -191,7 +191,7 @@ fn on_status(line: &PhoneLine, now: Instant, status: &StatusRequest) {
         return info!(call_sid = call.as_str(); "that call never came to us");
     }
     line.store.record(store::Record::TwilioStatus {
-        call,
+        call: call.into(),
         at: (line.clock)().civil(now),
         status: status.status.clone(),
         sequence: status.sequence,
@@ -302,7 +302,7 @@ fn on_recording(line: &PhoneLine, now: Instant, recording: &RecordingRequest) {
 fn note(line: &PhoneLine, now: Instant, call: CallSid, kind: &'static str, detail: serde_json::Value) {
     if line.calls.has_come(&call) {
         let event = store::Event { at: (line.clock)().civil(now), kind: kind.into(), detail };
-        line.store.record(store::Record::Event { call, event });
+        line.store.record(store::Record::Event { call: call.into(), event });
     }
 }
 

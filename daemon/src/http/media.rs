@@ -45,7 +45,7 @@ pub async fn upgrade(
         (Ok(_), None) => return refuse(&line, "not-upgradable", StatusCode::BAD_REQUEST),
     };
     let handing = hand_over(Arc::clone(&line), call, token, on_upgrade);
-    line.tasks.spawn("upgrade", call, move |_| handing);
+    line.tasks.spawn("upgrade", call.into(), move |_| handing);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));

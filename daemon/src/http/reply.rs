@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,7 @@ pub enum StoreState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveCall {
     /// Twilio's identifier.
-    pub call_sid: CallSid,
+    pub call_sid: ConversationId,
     /// The conversation's id in our logs.
     pub live_id: Option<String>,
     /// Who calls, masked.
@@ -140,7 +140,7 @@ pub struct CallDetail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// The call.
-    pub call_sid: CallSid,
+    pub call_sid: ConversationId,
 }
 
 /// `POST /v1/drain`: no new calls are taken any more.

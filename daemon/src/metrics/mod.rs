@@ -76,6 +76,9 @@ struct Shared {
     calls_started: Counter,
     calls_ended: Counters,
     calls_active: Gauge,
+    desk_started: Counters,
+    desk_refused: Counters,
+    desk_ended: Counters,
     webhook: Histograms<2>,
     upgrades_refused: Counters,
     leg_faults: Counters,
@@ -121,14 +124,27 @@ impl Metrics {
 
     /// A call is over, for the reason that its record has; what follows a colon is left out.
     pub fn call_ended(&self, reason: &str) {
-        let word = reason.split(':').next().unwrap_or_default().trim();
-        let known = END_REASONS.into_iter().find(|known| *known == word).unwrap_or(OTHER);
-        self.shared.calls_ended.get_or_create(&[("reason", known)]).inc();
+        self.shared.calls_ended.get_or_create(&[("reason", end_word(reason))]).inc();
     }
 
     /// So many calls are running.
     pub fn set_active_calls(&self, calls: usize) {
         self.shared.calls_active.set(calls as i64);
+    }
+
+    /// A conversation began at the desk: by the button or by a voice.
+    pub fn desk_started(&self, by: &'static str) {
+        self.shared.desk_started.get_or_create(&[("by", by)]).inc();
+    }
+
+    /// A conversation at the desk was asked for and could not be had.
+    pub fn desk_refused(&self, why: &'static str) {
+        self.shared.desk_refused.get_or_create(&[("why", why)]).inc();
+    }
+
+    /// A conversation at the desk is over, for the reason that its record has; what follows a colon is left out.
+    pub fn desk_ended(&self, reason: &str) {
+        self.shared.desk_ended.get_or_create(&[("reason", end_word(reason))]).inc();
     }
 
     /// A webhook was answered. `kind` is the last part of its path, such as `voice`; `outcome` what came of it.
@@ -232,6 +248,21 @@ impl Shared {
             calls_started: to.add("calls_started", "Calls announced and accepted", Counter::default()),
             calls_ended: to.add("calls_ended", "Calls that are over, by reason", Counters::default()),
             calls_active: to.add("calls_active", "Calls that are running", Gauge::default()),
+            desk_started: to.add(
+                "desk_conversations_started",
+                "Conversations begun at the desk, by what began them",
+                Counters::default(),
+            ),
+            desk_refused: to.add(
+                "desk_conversations_refused",
+                "Conversations asked for at the desk that could not be had",
+                Counters::default(),
+            ),
+            desk_ended: to.add(
+                "desk_conversations_ended",
+                "Conversations at the desk that are over, by reason",
+                Counters::default(),
+            ),
             webhook: to.timing(
                 "webhook",
                 "Time in which Twilio's webhooks were answered",
@@ -328,6 +359,12 @@ impl Registering {
         self.0.register_with_unit(name, help, Unit::Seconds, metric.clone());
         metric
     }
+}
+
+/// The known word that a reason begins with.
+fn end_word(reason: &str) -> &'static str {
+    let word = reason.split(':').next().unwrap_or_default().trim();
+    END_REASONS.into_iter().find(|known| *known == word).unwrap_or(OTHER)
 }
 
 /// The codes with which we close a media stream.

@@ -1,21 +1,18 @@
-//! The calls that are running, and who may start one.
+//! The phone calls that are running, who may start one, and which stream belongs to which.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use frontdesk_core::session::effect::EndReason;
-use frontdesk_core::session::turn::Turn;
 use frontdesk_core::twilio::number::CallerId;
 use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 
 use super::ended::{Ended, Memory};
-use super::health::LiveHealth;
 use super::token::Tokens;
-use crate::metrics::Metrics;
+use crate::conversation::running::{Busy, Conversations, Party, Running, View};
 use crate::net::Stream;
 use crate::store::EndedCall;
 
@@ -25,12 +22,8 @@ pub const COMMANDS: usize = 4;
 /// Why a call is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// All lines are busy.
-    Full,
-    /// The daemon is being stopped.
-    Draining,
-    /// Gemini is known to be down.
-    ModelDown,
+    /// No conversation begins now.
+    Busy(Busy),
     /// The call has ended: a request that is repeated, or late.
     Ended(Ended),
     /// No token could be made.
@@ -41,9 +34,7 @@ impl Refusal {
     /// The word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Full => "full",
-            Self::Draining => "draining",
-            Self::ModelDown => "model-down",
+            Self::Busy(busy) => busy.as_str(),
             Self::Ended(_) => "ended",
             Self::NoToken => "no-token",
         }
@@ -81,58 +72,9 @@ pub enum Admission {
     },
 }
 
-/// What can be said of a running call.
-#[derive(Debug, Clone)]
-pub struct Running {
-    /// Twilio's name of it.
-    pub call_sid: CallSid,
-    /// Its conversation's name in our logs.
-    pub live_id: String,
-    /// Who calls; prints masked.
-    pub caller: CallerId,
-    /// Since when.
-    pub since: Instant,
-    /// What changes while it runs.
-    pub view: Arc<View>,
-}
-
-/// What a running call shows of itself. Written by its task, read by whoever asks.
-#[derive(Debug, Default)]
-pub struct View {
-    turn: AtomicU8,
-    connection: AtomicU32,
-}
-
-const TURNS: [&str; 4] = ["listening", "caller-speaking", "agent-due", "replying"];
-
-impl View {
-    /// Who has the floor, and on which connection the model is.
-    pub fn show(&self, turn: Turn, connection: u32) {
-        let turn = match turn {
-            Turn::Listening => 0,
-            Turn::CallerSpeaking => 1,
-            Turn::AgentDue => 2,
-            Turn::Replying { .. } => 3,
-        };
-        self.turn.store(turn, Ordering::Relaxed);
-        self.connection.store(connection, Ordering::Relaxed);
-    }
-
-    /// A word for who has the floor.
-    pub fn turn(&self) -> &'static str {
-        TURNS[usize::from(self.turn.load(Ordering::Relaxed)).min(TURNS.len() - 1)]
-    }
-
-    /// The number of the connection to the model, from 1; 0 before the first.
-    pub fn connection(&self) -> u32 {
-        self.connection.load(Ordering::Relaxed)
-    }
-}
-
 struct Entry {
     /// The line is being given back: no stream has any business here.
     leaving: bool,
-    running: Running,
     commands: mpsc::Sender<Command>,
 }
 
@@ -142,21 +84,24 @@ struct State {
     tokens: Tokens,
     /// Also of calls that still run: the conversation is over, and Twilio is being asked to hang up.
     ended: Memory,
-    draining: bool,
 }
 
-/// The running calls. Shared by the webhook, the stream upgrade and the admin listener; locks are held for a look only.
+/// The calls that are running, and those that have ended. Shared by the webhook, the stream upgrade and the calls' tasks;
+/// the lock is held for a look only.
 pub struct Calls {
-    most: usize,
+    conversations: Arc<Conversations>,
     state: Mutex<State>,
-    health: LiveHealth,
-    metrics: Metrics,
 }
 
 impl Calls {
-    /// Room for `most` calls.
-    pub fn new(most: usize, metrics: Metrics) -> Arc<Self> {
-        Arc::new(Self { most, state: Mutex::default(), health: LiveHealth::new(Instant::now()), metrics })
+    /// Calls that take their place among `conversations`.
+    pub fn new(conversations: Arc<Conversations>) -> Arc<Self> {
+        Arc::new(Self { conversations, state: Mutex::default() })
+    }
+
+    /// All running conversations.
+    pub fn conversations(&self) -> &Arc<Conversations> {
+        &self.conversations
     }
 
     /// Admits `call`, or says why not. `live_id` names its conversation if it is new. A call that is not taken counts as
@@ -170,33 +115,35 @@ impl Calls {
             let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
             return Ok(Admission::Again { token });
         }
-        let token = self.grant(&mut state, now, call).inspect_err(|_| state.ended.keep(call, Ended::Left))?;
+        self.grant(&mut state, now, call, caller, live_id).inspect_err(|_| state.ended.keep(call, Ended::Left))
+    }
+
+    fn grant(
+        &self,
+        state: &mut State,
+        now: Instant,
+        call: CallSid,
+        caller: &CallerId,
+        live_id: &str,
+    ) -> Result<Admission, Refusal> {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let view = Arc::<View>::default();
         let running = Running {
-            call_sid: call,
+            id: call.into(),
             live_id: live_id.to_owned(),
-            caller: caller.clone(),
+            party: Party::Caller(caller.clone()),
             since: now,
             view: Arc::clone(&view),
         };
-        state.running.insert(call, Entry { leaving: false, running, commands: sender });
-        self.metrics.set_active_calls(state.running.len());
+        let asked = sender.clone();
+        let stop = Arc::new(move |reason| asked.try_send(Command::Stop(reason)).is_ok());
+        self.conversations.admit(running, stop).map_err(Refusal::Busy)?;
+        let Some(token) = state.tokens.mint(now, call) else {
+            self.conversations.remove(&call.into());
+            return Err(Refusal::NoToken);
+        };
+        state.running.insert(call, Entry { leaving: false, commands: sender });
         Ok(Admission::New { token, commands, view })
-    }
-
-    /// A token for a new call, if one can be taken.
-    fn grant(&self, state: &mut State, now: Instant, call: CallSid) -> Result<String, Refusal> {
-        if state.draining {
-            return Err(Refusal::Draining);
-        }
-        if state.running.len() >= self.most {
-            return Err(Refusal::Full);
-        }
-        if self.health.is_down(now) {
-            return Err(Refusal::ModelDown);
-        }
-        state.tokens.mint(now, call).ok_or(Refusal::NoToken)
     }
 
     /// Uses a media token up and says whom its stream belongs to.
@@ -243,7 +190,7 @@ impl Calls {
     pub fn remove(&self, call: &CallSid) {
         let mut state = self.lock();
         if state.running.remove(call).is_some() {
-            self.metrics.set_active_calls(state.running.len());
+            self.conversations.remove(&(*call).into());
             state.ended.keep(*call, Ended::Left);
         }
     }
@@ -255,38 +202,6 @@ impl Calls {
         state.ended.keep(call, if seen { Ended::Over } else { Ended::Unseen });
     }
 
-    /// Takes no new calls from now on.
-    pub fn drain(&self) {
-        self.lock().draining = true;
-    }
-
-    /// Whether no new calls are taken.
-    pub fn is_draining(&self) -> bool {
-        self.lock().draining
-    }
-
-    /// The running calls, oldest first.
-    pub fn running(&self) -> Vec<Running> {
-        let mut running: Vec<_> = self.lock().running.values().map(|entry| entry.running.clone()).collect();
-        running.sort_by_key(|running| running.since);
-        running
-    }
-
-    /// How many calls run.
-    pub fn active(&self) -> usize {
-        self.lock().running.len()
-    }
-
-    /// How many may run.
-    pub fn most(&self) -> usize {
-        self.most
-    }
-
-    /// What is known of Gemini.
-    pub fn health(&self) -> &LiveHealth {
-        &self.health
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,7 +210,12 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
     use frontdesk_core::gemini::live::Fault;
+
+    fn calls(most: usize) -> Arc<Calls> {
+        Calls::new(Conversations::new(most, Metrics::new()))
+    }
 
     fn sid(number: u32) -> CallSid {
         CallSid::parse(&format!("CA{number:032x}")).unwrap()
@@ -320,30 +240,30 @@ mod tests {
 
     #[test]
     fn there_is_room_for_as_many_calls_as_configured() {
-        let calls = Calls::new(2, Metrics::new());
+        let calls = calls(2);
         let (_one, _two) = (taken(&calls, 1), taken(&calls, 2));
-        assert_eq!(refused(&calls, 3), Some(Refusal::Full));
+        assert_eq!(refused(&calls, 3), Some(Refusal::Busy(Busy::Full)));
         calls.remove(&sid(1));
         let _four = taken(&calls, 4);
-        assert_eq!(calls.active(), 2);
+        assert_eq!(calls.conversations().active(), 2);
     }
 
     #[test]
     fn a_running_call_is_answered_even_when_new_ones_are_not() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         let (first, _commands) = taken(&calls, 1);
-        calls.health().down(Instant::now(), Fault::Quota);
-        calls.drain();
+        calls.conversations().health().down(Instant::now(), Fault::Quota);
+        calls.conversations().drain();
         let Ok(Admission::Again { token }) = ask(&calls, 1) else { panic!("the same call") };
         assert_ne!(token, first);
-        assert_eq!(refused(&calls, 2), Some(Refusal::Draining));
+        assert_eq!(refused(&calls, 2), Some(Refusal::Busy(Busy::Draining)));
         assert_eq!(calls.redeem(Instant::now(), &first), Some(sid(1)), "either answer may have reached Twilio");
         assert_eq!(calls.redeem(Instant::now(), &token), Some(sid(1)));
     }
 
     #[test]
     fn a_call_that_ends_takes_no_webhook_and_then_no_stream() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         let (token, _commands) = taken(&calls, 1);
         let Ok(Admission::Again { token: another }) = ask(&calls, 1) else { panic!("the same call") };
         calls.over(&sid(1), Ended::Over);
@@ -358,9 +278,9 @@ mod tests {
 
     #[test]
     fn a_caller_who_was_left_to_the_fallback_stays_so_until_twilio_says_that_the_call_is_over() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         let (_token, _commands) = taken(&calls, 1);
-        assert_eq!(refused(&calls, 2), Some(Refusal::Full));
+        assert_eq!(refused(&calls, 2), Some(Refusal::Busy(Busy::Full)));
         calls.over(&sid(1), Ended::Left);
         calls.remove(&sid(1));
         for number in [1, 2] {
@@ -372,7 +292,7 @@ mod tests {
 
     #[test]
     fn twilios_word_holds_even_if_the_task_ends_in_another_way() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         let (_token, _commands) = taken(&calls, 1);
         calls.ended_at_twilio(sid(1));
         assert_eq!(refused(&calls, 1), Some(Refusal::Ended(Ended::Over)), "its task has not even heard of it");
@@ -383,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_call_that_ended_before_it_came_has_no_record_and_starts_nothing() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         for _ in 0..2 {
             calls.ended_at_twilio(sid(1));
             assert!(!calls.has_come(&sid(1)));
@@ -396,7 +316,7 @@ mod tests {
 
     #[test]
     fn who_asks_a_call_is_told_when_it_does_not_listen() {
-        let calls = Calls::new(1, Metrics::new());
+        let calls = calls(1);
         let stop = || Command::Stop(EndReason::Staff);
         assert!(!calls.ask(&sid(1), stop()), "there is no such call");
         let (_token, commands) = taken(&calls, 1);

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::mpsc;
 
-use super::calls::{Calls, Command, View};
+use super::calls::{Calls, Command};
 use super::fallback::Fallbacks;
 use super::journal::Journal;
 use super::rest::Rest;
 use super::task::{self, Call};
 use crate::clock::Clock;
 use crate::config::{ClinicConfig, GeminiConfig, PhoneConfig};
+use crate::conversation::running::View;
 use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -96,6 +97,6 @@ impl PhoneLine {
             commands,
             view,
         };
-        self.tasks.spawn("call", call, move |stop| task::run(task, stop));
+        self.tasks.spawn("call", call.into(), move |stop| task::run(task, stop));
     }
 }

@@ -3,7 +3,6 @@
 pub mod calls;
 pub mod ended;
 pub mod fallback;
-pub mod health;
 pub mod journal;
 pub mod line;
 pub mod paths;

@@ -22,7 +22,7 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use frontdesk_core::twilio::sid::CallSid;
+use frontdesk_core::session::id::ConversationId;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -139,10 +139,10 @@ impl Store {
 
     /// One call with its transcript; `None` if it is not on record. While records wait for the disk, a call that is not
     /// found may be among them: [`StoreError::Behind`].
-    pub async fn call(&self, sid: CallSid) -> Result<Option<CallWithTurns>, StoreError> {
+    pub async fn call(&self, id: ConversationId) -> Result<Option<CallWithTurns>, StoreError> {
         let counters = Arc::clone(&self.shared.counters);
         // Both on the store's thread: whoever looks later does not know of what moment the answer was.
-        let look = move |db: &Connection| Ok((query::call(db, &sid)?, counters.behind.load(Ordering::Relaxed)));
+        let look = move |db: &Connection| Ok((query::call(db, &id)?, counters.behind.load(Ordering::Relaxed)));
         let (found, behind) = self.ask("reading a call", look).await?;
         if found.is_none() && behind { Err(StoreError::Behind) } else { Ok(found) }
     }

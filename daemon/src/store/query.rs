@@ -2,6 +2,7 @@
 //!
 //! Field names are in snake case, times are RFC 3339 texts, lengths are milliseconds.
 
+use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::CallSid;
 use frontdesk_core::twilio::webhook::CallStatus;
@@ -33,11 +34,11 @@ pub struct CallFilter {
 pub struct CallSummary {
     /// Grows with every call.
     pub id: i64,
-    /// Twilio's identifier.
+    /// Twilio's identifier, `CA…`; our own, `DK…`, at the desk.
     pub call_sid: String,
-    /// The account.
-    pub account_sid: String,
-    /// `inbound`, `outbound-api` or `outbound-dial`.
+    /// The account; null at the desk.
+    pub account_sid: Option<String>,
+    /// `inbound`, `outbound-api`, `outbound-dial` or `desk`.
     pub direction: String,
     /// Who called; null when withheld. Whole in JSON, masked in a log.
     #[serde(with = "e164")]
@@ -89,7 +90,7 @@ pub struct EndedCall {
 }
 
 const SUMMARY: &str = "
-    SELECT id, call_sid, account_sid, direction, caller, callee, live_id, started_at, answered_at, ended_at, end_reason,
+    SELECT id, call_sid, NULLIF(account_sid, ''), direction, caller, callee, live_id, started_at, answered_at, ended_at, end_reason,
            twilio_status, (SELECT COUNT(*) FROM turns WHERE call = calls.id)
     FROM calls";
 const TOKENS: &str = "
@@ -105,9 +106,9 @@ pub(super) fn calls(db: &Connection, filter: CallFilter) -> Result<Vec<CallSumma
     rows.collect()
 }
 
-pub(super) fn call(db: &Connection, sid: &CallSid) -> Result<Option<CallWithTurns>> {
+pub(super) fn call(db: &Connection, id: &ConversationId) -> Result<Option<CallWithTurns>> {
     let sql = format!("{SUMMARY} WHERE call_sid = ?1");
-    let Some(call) = db.prepare_cached(&sql)?.query_row([sid.as_str()], summary).optional()? else {
+    let Some(call) = db.prepare_cached(&sql)?.query_row([id.as_str()], summary).optional()? else {
         return Ok(None);
     };
     let sql = "SELECT seq, who, text, started_at, ended_at, interrupted FROM turns WHERE call = ?1 ORDER BY seq";
@@ -120,7 +121,7 @@ pub(super) fn call(db: &Connection, sid: &CallSid) -> Result<Option<CallWithTurn
 
 pub(super) fn ended(db: &Connection, most: usize) -> Result<Vec<EndedCall>> {
     let sql = "SELECT call_sid, COALESCE(end_reason, ''), COALESCE(twilio_status, '') FROM calls
-               WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT ?1";
+               WHERE ended_at IS NOT NULL AND direction <> 'desk' ORDER BY id DESC LIMIT ?1";
     let ended = |row: &Row<'_>| {
         // Nobody will ask for a call whose name is none of Twilio's.
         let Ok(call) = CallSid::parse(row.get_ref(0)?.as_str()?) else { return Ok(None) };

@@ -3,20 +3,21 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::twilio::number::{CallerId, PhoneNumber};
-use frontdesk_core::twilio::sid::{AccountSid, CallSid};
+use frontdesk_core::twilio::sid::AccountSid;
 use frontdesk_core::twilio::webhook::{CallStatus, Direction};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, named_params, params};
 use serde::{Deserialize, Serialize};
 
-/// One fact about a call. Facts about a call that was never started are refused.
+/// One fact about a call, or a conversation at the desk. Facts about a call that was never started are refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// A call was announced. Repeated by a retried webhook, it changes nothing.
     CallStarted {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// Its account.
         account: AccountSid,
         /// Who started it.
@@ -28,38 +29,45 @@ pub enum Record {
         /// When the webhook arrived.
         at: Timestamp,
     },
+    /// A conversation began at the desk.
+    DeskStarted {
+        /// The conversation.
+        call: ConversationId,
+        /// When.
+        at: Timestamp,
+    },
     /// Audio flows.
     CallAnswered {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// When.
         at: Timestamp,
     },
     /// The call has a conversation with the model.
     LiveStarted {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// The conversation's id in our logs.
         live_id: String,
     },
     /// Something was said. A turn that is recorded again, by its `seq`, replaces what it was before.
     Turn {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// What was heard.
         turn: Turn,
     },
     /// Something happened.
     Event {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// What and when.
         event: Event,
     },
     /// The model reported its tokens.
     Usage {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// When.
         at: Timestamp,
         /// How many since the last report.
@@ -68,7 +76,7 @@ pub enum Record {
     /// The call is over.
     CallEnded {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// When.
         at: Timestamp,
         /// Why, in one or two words: `caller-hung-up`, `goodbye`, `handed-over`.
@@ -77,7 +85,7 @@ pub enum Record {
     /// Twilio reported how far the call is. Reports that were overtaken, and those after a final one, change nothing.
     TwilioStatus {
         /// The call.
-        call: CallSid,
+        call: ConversationId,
         /// When the report arrived.
         at: Timestamp,
         /// How far.
@@ -164,9 +172,10 @@ pub struct Tokens {
 
 impl Record {
     /// The call that it tells of.
-    pub fn call(&self) -> &CallSid {
+    pub fn call(&self) -> &ConversationId {
         match self {
             Self::CallStarted { call, .. }
+            | Self::DeskStarted { call, .. }
             | Self::CallAnswered { call, .. }
             | Self::LiveStarted { call, .. }
             | Self::Turn { call, .. }
@@ -190,6 +199,10 @@ impl Record {
             ])?;
             return Ok(true);
         }
+        if let Self::DeskStarted { call, at } = self {
+            db.prepare_cached(INSERT_DESK)?.execute(params![call.as_str(), at.as_millisecond()])?;
+            return Ok(true);
+        }
         let find = "SELECT id FROM calls WHERE call_sid = ?1";
         let id: Option<i64> =
             db.prepare_cached(find)?.query_row([self.call().as_str()], |row| row.get(0)).optional()?;
@@ -201,7 +214,7 @@ impl Record {
 
     fn write_to(&self, id: i64, db: &Connection) -> Result<()> {
         match self {
-            Self::CallStarted { .. } => {}
+            Self::CallStarted { .. } | Self::DeskStarted { .. } => {}
             Self::CallAnswered { at, .. } => {
                 let sql = "UPDATE calls SET answered_at = COALESCE(answered_at, ?2) WHERE id = ?1";
                 db.prepare_cached(sql)?.execute(params![id, at.as_millisecond()])?;
@@ -253,6 +266,11 @@ impl Record {
 
 const INSERT_CALL: &str = "
     INSERT INTO calls (call_sid, account_sid, direction, caller, callee, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (call_sid) DO NOTHING";
+
+/// No account and no numbers: nobody called.
+const INSERT_DESK: &str = "
+    INSERT INTO calls (call_sid, account_sid, direction, started_at) VALUES (?1, '', 'desk', ?2)
     ON CONFLICT (call_sid) DO NOTHING";
 
 const INSERT_USAGE: &str = "

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use frontdesk_core::session::id::DeskId;
 use frontdesk_core::twilio::number::{CallerId, PhoneNumber};
 use frontdesk_core::twilio::sid::AccountSid;
 use frontdesk_core::twilio::webhook::{CallStatus, Direction};
@@ -21,8 +22,8 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millisecond(NOON + seconds * 1000).unwrap()
 }
 
-fn sid(n: u32) -> CallSid {
-    CallSid::parse(&format!("CA{n:032}")).unwrap()
+fn sid(n: u32) -> ConversationId {
+    ConversationId::parse(&format!("CA{n:032}")).unwrap()
 }
 
 fn started(n: u32, when: Timestamp) -> Record {
@@ -204,9 +205,15 @@ async fn how_the_last_calls_ended_is_told_the_oldest_first() {
     }
     record_all(&store, [status(3, CallStatus::Completed, None), status(4, CallStatus::InProgress, None)]);
     record_all(&store, [started(5, at(0))]);
+    let desk = ConversationId::from(DeskId::of(7));
+    let over = Record::CallEnded { call: desk, at: at(61), reason: "goodbye".into() };
+    record_all(&store, [Record::DeskStarted { call: desk, at: at(60) }, over]);
     let known = store.ended(3).await.unwrap();
-    let ended = |n, over_at_twilio| EndedCall { call: sid(n), reason: "goodbye".to_owned(), over_at_twilio };
+    let ended =
+        |n, over_at_twilio| EndedCall { call: sid(n).call().unwrap(), reason: "goodbye".to_owned(), over_at_twilio };
     assert_eq!(known, [ended(2, false), ended(3, true), ended(4, false)], "the fifth is running");
+    let shown = store.call(desk).await.unwrap().unwrap().call;
+    assert_eq!((shown.direction.as_str(), shown.account_sid, shown.caller), ("desk", None, None));
 }
 
 #[tokio::test]

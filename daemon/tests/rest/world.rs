@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::twilio::number::CallerId;
-use frontdesk_core::twilio::sid::CallSid;
 use frontdesk_core::twilio::webhook::Direction;
 use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
 use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
@@ -31,7 +31,7 @@ pub(crate) const WAITING: &str = "CA00000000000000000000000000000004";
 /// What was asked of the calls.
 #[derive(Default)]
 pub(crate) struct Calls {
-    pub(crate) ended: Mutex<Vec<CallSid>>,
+    pub(crate) ended: Mutex<Vec<ConversationId>>,
     pub(crate) drained: Mutex<bool>,
 }
 
@@ -47,7 +47,7 @@ impl CallControl for Calls {
         }]
     }
 
-    fn end(&self, call: &CallSid) -> bool {
+    fn end(&self, call: &ConversationId) -> bool {
         let runs = *call == sid(RUNNING);
         if runs {
             self.ended.lock().unwrap().push(*call);
@@ -206,8 +206,8 @@ fn record_calls(store: &Store) {
     assert!(store.record(Record::CallEnded { call: sid(OVER), at: at(3), reason: "agent-ended".into() }));
 }
 
-pub(crate) fn sid(text: &str) -> CallSid {
-    CallSid::parse(text).unwrap()
+pub(crate) fn sid(text: &str) -> ConversationId {
+    ConversationId::parse(text).unwrap()
 }
 
 fn at(minute: i64) -> Timestamp {

@@ -7,8 +7,8 @@ use frontdesk_core::session::effect::EndReason;
 use frontdeskd::clock::Clock;
 use frontdeskd::http::admin::HealthSource as _;
 use frontdeskd::http::reply::HealthStatus;
+use frontdeskd::live::health::LiveState;
 use frontdeskd::phone::calls::Command;
-use frontdeskd::phone::health::LiveState;
 use frontdeskd::status::Status;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -207,9 +207,9 @@ async fn while_a_first_connection_is_closed_in_its_setup_new_callers_reach_the_f
 }
 
 async fn assert_spares_new_callers_until_it_connects(world: &World) {
-    let health = || world.line.calls.health().state(Instant::now()).0;
+    let health = || world.line.calls.conversations().health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
-    let status = Status::new(Arc::clone(&world.line.calls), world.line.store.clone(), Clock::read);
+    let status = Status::new(Arc::clone(world.line.calls.conversations()), world.line.store.clone(), Clock::read);
     assert_eq!(status.health().status, HealthStatus::Degraded, "new calls do not reach the agent");
     let spared = world.post("/twilio/voice", &voice(OTHER)).await;
     assert!(spared.body.contains(FALLBACK) && !spared.body.contains("<Connect>"), "{}", spared.body);
@@ -219,7 +219,7 @@ async fn assert_spares_new_callers_until_it_connects(world: &World) {
     until(|| health() == LiveState::Up).await;
     assert_eq!(status.health().status, HealthStatus::Ok);
     world.post("/twilio/voice", &voice(THIRD)).await.token();
-    assert_eq!(world.line.calls.active(), 2);
+    assert_eq!(world.line.calls.conversations().active(), 2);
 }
 
 /// It is not the service that fails there: the caller has hung up before it could answer.
@@ -234,7 +234,7 @@ async fn a_caller_who_hangs_up_before_gemini_listens_raises_no_suspicion() {
     // Writes the answer to it.
     assert!(gemini.next().await.is_none());
     world.idle().await;
-    assert_eq!(world.line.calls.health().state(Instant::now()).0, LiveState::Unknown);
+    assert_eq!(world.line.calls.conversations().health().state(Instant::now()).0, LiveState::Unknown);
 }
 
 /// CPU time of this thread.

@@ -41,7 +41,7 @@ async fn an_unsigned_or_forged_request_learns_nothing_and_leaves_only_a_count() 
         assert_eq!((unsigned.status, unsigned.body.as_str()), (403, ""));
     }
     assert_eq!(log::lines_with("Mallory"), [""; 0]);
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
     assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="refused"} 5"#));
 }
 
@@ -53,7 +53,7 @@ async fn a_signed_call_is_answered_with_a_stream_and_the_fallback_behind_it() {
     assert_eq!(answer.token().len(), 32);
     let (_, behind) = answer.body.split_once("</Connect>").unwrap();
     assert!(behind.contains(FALLBACK), "{behind}");
-    assert_eq!(world.line.calls.active(), 1);
+    assert_eq!(world.line.calls.conversations().active(), 1);
     assert_eq!(log::lines_with("+15550100200"), [""; 0], "numbers are masked");
 }
 
@@ -83,7 +83,7 @@ async fn a_foreign_account_is_refused_everywhere() {
     for (path, asked) in PATHS.into_iter().zip(asked) {
         assert_eq!(world.post(path, &asked).await.status, 403, "{path}");
     }
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_repeated_webhook_is_the_same_call_with_a_fresh_stream() {
     let first = world.post(VOICE, &voice(CALL)).await.token();
     let again = world.post(VOICE, &voice(CALL)).await.token();
     assert_ne!(first, again);
-    assert_eq!(world.line.calls.active(), 1);
+    assert_eq!(world.line.calls.conversations().active(), 1);
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn after_a_restart_a_replayed_webhook_starts_nothing_and_a_caller_whom_the
     let replayed = world.post(VOICE, &voice(OTHER)).await;
     assert!(replayed.body.contains("<Hangup/>"), "{}", replayed.body);
     assert_falls_back(&world, CALL).await;
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
     // The caller is still there: only Twilio may say that the call is over.
     world.post("/twilio/status", &moved(CALL, "completed")).await;
     assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
@@ -147,7 +147,7 @@ async fn a_call_too_many_reaches_the_fallback_and_so_does_its_repeated_webhook()
     world.post(VOICE, &voice(CALL)).await.token();
     assert_falls_back(&world, OTHER).await;
     assert_falls_back(&world, OTHER).await;
-    assert_eq!(world.line.calls.active(), 1);
+    assert_eq!(world.line.calls.conversations().active(), 1);
     let record = world.line.store.call(OTHER.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(record.call.end_reason.as_deref(), Some("not taken: full"));
 }
@@ -155,18 +155,18 @@ async fn a_call_too_many_reaches_the_fallback_and_so_does_its_repeated_webhook()
 #[tokio::test]
 async fn while_draining_or_with_the_model_down_callers_reach_the_fallback() {
     let world = World::start().await;
-    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    world.line.calls.conversations().health().down(std::time::Instant::now(), Fault::Quota);
     assert_falls_back(&world, CALL).await;
-    world.line.calls.health().up(std::time::Instant::now());
-    world.line.calls.drain();
+    world.line.calls.conversations().health().up(std::time::Instant::now());
+    world.line.calls.conversations().drain();
     assert_falls_back(&world, OTHER).await;
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
 }
 
 #[tokio::test]
 async fn whoever_reaches_nobody_at_the_fallback_number_may_leave_a_message() {
     let world = World::start().await;
-    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    world.line.calls.conversations().health().down(std::time::Instant::now(), Fault::Quota);
     let answer = world.post(VOICE, &voice(CALL)).await;
     assert!(answer.body.contains(r#"action="https://desk.example.com/twilio/after""#), "{}", answer.body);
     for unanswered in
@@ -193,7 +193,7 @@ async fn a_dial_of_ours_that_comes_back_hears_that_we_are_busy() {
     returned[4].1 = "+15550100100".to_owned();
     let answer = world.post(VOICE, &returned).await;
     assert!(answer.body.contains(r#"<Reject reason="busy"/>"#), "{}", answer.body);
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
     assert!(world.counted(r#"frontdesk_webhook_seconds_count{kind="voice",outcome="own-dial"} 1"#));
     assert!(!log::lines_with("phone.fallback_number forwards to us").is_empty());
 }
@@ -206,7 +206,7 @@ async fn a_caller_whom_the_fallback_number_forwarded_is_not_sent_back_there() {
     let behind = world.post(VOICE, &forwarded).await.body;
     assert!(behind.contains("<Connect>") && behind.contains("<Record") && !behind.contains("<Dial"), "{behind}");
 
-    world.line.calls.health().down(std::time::Instant::now(), Fault::Quota);
+    world.line.calls.conversations().health().down(std::time::Instant::now(), Fault::Quota);
     let mut forwarded = voice(CALL);
     forwarded.push(("ForwardedFrom", FALLBACK.to_owned()));
     for _ in 0..2 {
@@ -222,7 +222,7 @@ async fn a_caller_whom_the_fallback_number_forwarded_is_not_sent_back_there() {
 async fn a_fallback_that_must_hold_without_us_asks_us_nothing() {
     let world = World::start().await;
     let behind_stream = world.post(VOICE, &voice(CALL)).await;
-    world.line.calls.drain();
+    world.line.calls.conversations().drain();
     let leaving = world.post(VOICE, &voice(OTHER)).await;
     for answer in [behind_stream, leaving] {
         assert!(answer.body.contains(FALLBACK) && !answer.body.contains("action="), "{}", answer.body);
@@ -236,7 +236,7 @@ async fn the_status_of_a_call_that_never_came_is_no_fault_and_its_late_webhook_s
     assert!(world.line.store.call(CALL.parse().unwrap()).await.unwrap().is_none());
     assert_eq!(world.line.store.failed_records(), 0);
     assert!(world.post(VOICE, &voice(CALL)).await.body.contains("<Hangup/>"));
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn the_final_status_ends_a_call_and_an_earlier_one_does_not() {
     let world = World::start().await;
     world.post(VOICE, &voice(CALL)).await.token();
     world.post("/twilio/status", &moved(CALL, "in-progress")).await;
-    assert_eq!(world.line.calls.active(), 1);
+    assert_eq!(world.line.calls.conversations().active(), 1);
     world.post("/twilio/status", &moved(CALL, "completed")).await;
     world.idle().await;
     assert_eq!(world.twilio.requests(), [""; 0], "nothing is left to hang up");
@@ -301,7 +301,7 @@ async fn a_call_with_words_that_nobody_has_heard_of_is_taken_all_the_same() {
     assert_eq!(world.post("/twilio/status", &odd).await.status, 204);
     let record = world.line.store.call(CALL.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((record.call.direction.as_str(), record.call.twilio_status.as_deref()), ("sideways", Some("singing")));
-    assert_eq!(world.line.calls.active(), 1, "no word that we do not know ends a call");
+    assert_eq!(world.line.calls.conversations().active(), 1, "no word that we do not know ends a call");
 }
 
 #[tokio::test]
@@ -315,7 +315,7 @@ async fn whatever_is_signed_and_cannot_be_read_the_caller_reaches_somebody() {
         assert!(world.post("/twilio/voicemail", &asked).await.body.contains("<Hangup/>"));
     }
     assert_eq!(world.post(VOICE, &without("AccountSid")).await.status, 400, "nothing says that it is our call");
-    assert_eq!(world.line.calls.active(), 0);
+    assert_eq!(world.line.calls.conversations().active(), 0);
 }
 
 #[tokio::test]

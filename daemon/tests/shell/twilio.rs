@@ -142,7 +142,7 @@ impl World {
     }
 
     fn counted_answered(&self) -> bool {
-        self.line.calls.running().iter().any(|running| running.view.turn() == "agent-due")
+        self.line.calls.conversations().running().iter().any(|running| running.view.turn() == "agent-due")
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::clock::Clock;
 use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, PhoneConfig, Secret, StoreConfig};
+use frontdeskd::conversation::running::Conversations;
 use frontdeskd::http::public;
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::live::Connector;
@@ -89,7 +90,7 @@ impl World {
 
     /// Waits until no call runs.
     pub(crate) async fn idle(&self) {
-        until(|| self.line.calls.active() == 0).await;
+        until(|| self.line.calls.conversations().active() == 0).await;
     }
 }
 
@@ -107,7 +108,7 @@ async fn line(
     let settings = settings(&format!("ws://{}", gemini.address));
     let http = client();
     let supervisor = Supervisor::new(metrics.clone());
-    let calls = Calls::new(phone.max_calls, metrics.clone());
+    let calls = Calls::new(Conversations::new(phone.max_calls, metrics.clone()));
     calls.recall(&store.ended(REMEMBERED).await.unwrap());
     let line = PhoneLine {
         checker: PhoneLine::checker(&phone),

@@ -32,7 +32,7 @@ impl Task {
         self.attached = true;
         self.line = Some(socket);
         self.bells.line.keep_ringing();
-        self.conversation.attach(CallLeg::new(now, expected, self.lead));
+        self.driver.conversation.attach(CallLeg::new(now, expected, self.lead));
     }
 
     /// Reads what Twilio sent. Returns whether there may be more.
@@ -61,11 +61,11 @@ impl Task {
     }
 
     fn on_line_text(&mut self, now: Instant, text: &str) {
-        let Some(leg) = self.conversation.source_mut() else { return };
+        let Some(leg) = self.driver.conversation.source_mut() else { return };
         match leg.handle(now, text) {
-            Ok(()) => self.conversation.source_fed(now),
+            Ok(()) => self.driver.conversation.source_fed(now),
             // Behind the end there is only `stop` to wait for.
-            Err(_) if self.conversation.is_over() => {}
+            Err(_) if self.driver.conversation.is_over() => {}
             Err(fault) => self.on_line_fault(now, &fault),
         }
     }
@@ -73,7 +73,7 @@ impl Task {
     pub(super) fn on_line_fault(&mut self, now: Instant, fault: &LegFault) {
         self.journal.leg_fault(fault);
         self.close_line(fault.close_code(), "protocol");
-        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
+        self.driver.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
     }
 
     fn on_line_closed(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -90,21 +90,21 @@ impl Task {
     }
 
     fn on_line_lost(&mut self, now: Instant, ours: bool) {
-        if !ours && !self.conversation.is_over() {
-            self.conversation.source_lost(now);
+        if !ours && !self.driver.conversation.is_over() {
+            self.driver.conversation.source_lost(now);
         }
     }
 
     fn on_line_error(&mut self, now: Instant, error: &WsError) {
         // After `stop` or our own close, Twilio may just drop the connection.
-        let expected = self.conversation.is_over() || self.line.as_ref().is_none_or(Socket::is_closing);
+        let expected = self.driver.conversation.is_over() || self.line.as_ref().is_none_or(Socket::is_closing);
         let code = socket::close_code(error);
         if !expected {
             self.journal.line_error(code.unwrap_or(1006), error);
         }
         let Some(code) = code else { return self.on_line_gone(now) };
         self.close_line(code, "protocol");
-        self.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
+        self.driver.conversation.stop(now, EndReason::Failed("the media stream broke its protocol"));
     }
 
     pub(super) fn close_line(&mut self, code: u16, reason: &'static str) {
@@ -118,7 +118,7 @@ impl Task {
     /// Queues what the leg wants said, as far as the socket takes it.
     pub(super) fn send_line(&mut self) {
         let Some(line) = &mut self.line else { return };
-        let Some(leg) = self.conversation.source_mut() else { return };
+        let Some(leg) = self.driver.conversation.source_mut() else { return };
         while line.can_send() {
             let Some(message) = leg.next_message() else { return };
             if line.send_text(message).is_err() {

@@ -4,7 +4,6 @@
 //! decided upon and written to the other in the same turn, without a channel, a lock or a second task in between.
 
 mod line;
-mod link;
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -14,20 +13,19 @@ use std::time::{Duration, Instant};
 
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
-use frontdesk_core::session::conversation::{Conversation, Outward};
-use frontdesk_core::session::effect::{EndReason, Record};
-use frontdesk_core::tools::decl;
+use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::leg::CallLeg;
 use frontdesk_core::twilio::sid::CallSid;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::calls::{Command, View};
+use super::calls::Command;
 use super::journal::Journal;
 use super::rest::{HangUp, Rest};
+use crate::conversation::driver::{Driver, Parting};
+use crate::conversation::running::View;
 use crate::live::Connector;
-use crate::live::link::Link;
 use crate::net::bell::Bell;
 use crate::net::socket::Socket;
 
@@ -105,14 +103,13 @@ struct Task {
     sid: CallSid,
     account_sid: String,
     lead: Duration,
-    conversation: Conversation<CallLeg>,
+    driver: Driver<CallLeg>,
     rest: Arc<Rest>,
     journal: Journal,
     commands: mpsc::Receiver<Command>,
     view: Arc<View>,
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     line: Option<Socket>,
-    link: Link,
     phase: Phase,
     began: Instant,
     attached: bool,
@@ -135,14 +132,13 @@ impl Task {
             sid: call.sid,
             account_sid: call.account_sid,
             lead: call.lead,
-            conversation: Conversation::new(now, call.live, call.patience),
+            driver: Driver::new(now, call.live, call.patience, call.connector),
             rest: call.rest,
             journal: call.journal,
             commands: call.commands,
             view: call.view,
             stop: Some(Box::pin(stop.cancelled_owned())),
             line: None,
-            link: Link::new(call.connector),
             phase: Phase::Talking,
             began: now,
             attached: false,
@@ -168,9 +164,13 @@ impl Task {
             self.on_time(now);
             self.perform(now);
             self.flush(&bells, now);
-            self.view.show(self.conversation.turn(), self.conversation.live().connection());
+            self.view.show(self.driver.conversation.turn(), self.driver.conversation.live().connection());
             if self.poll_phase(cx, now) {
                 return Poll::Ready(());
+            }
+            if self.driver.take_fresh() {
+                bells.link.keep_ringing();
+                self.fresh = true;
             }
             let again = busy | std::mem::take(&mut self.fresh) || self.arm(cx, now);
             if !again {
@@ -187,7 +187,7 @@ impl Task {
         let cx = &mut bells.orders.context();
         if self.stop.as_mut().is_some_and(|stop| stop.as_mut().poll(cx).is_ready()) {
             self.stop = None;
-            self.conversation.stop(Instant::now(), EndReason::Draining);
+            self.driver.conversation.stop(Instant::now(), EndReason::Draining);
         }
         let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) else { return false };
         bells.orders.keep_ringing();
@@ -196,16 +196,16 @@ impl Task {
             Command::Attach { socket, token } => self.attach(cx, now, Socket::new(*socket), token),
             // Twilio says that the call is over: what we were asking for has come about.
             Command::Stop(EndReason::CallerLeft) if matches!(self.phase, Phase::HangingUp(..)) => self.leave(now),
-            Command::Stop(reason) => self.conversation.stop(now, reason),
+            Command::Stop(reason) => self.driver.conversation.stop(now, reason),
         }
         true
     }
 
     fn on_time(&mut self, now: Instant) {
-        self.conversation.poll(now);
+        self.driver.conversation.poll(now);
         if !self.attached && now >= self.began + STREAM_WITHIN {
             self.attached = true;
-            self.conversation.stop(now, EndReason::LineLost);
+            self.driver.conversation.stop(now, EndReason::LineLost);
         }
         if now >= self.looked + LOOK_EVERY {
             self.look(now);
@@ -220,8 +220,8 @@ impl Task {
     /// Tells how full the queues are.
     fn look(&mut self, now: Instant) {
         self.looked = now;
-        let (uplink, lost) = self.conversation.live().uplink_backlog();
-        if let Some(leg) = self.conversation.source() {
+        let (uplink, lost) = self.driver.conversation.live().uplink_backlog();
+        if let Some(leg) = self.driver.conversation.source() {
             self.journal.queues(leg.waiting(), uplink, leg.playout().backlog(), lost - self.lost);
             self.lost = lost;
         }
@@ -229,42 +229,27 @@ impl Task {
 
     /// The leg as long as there is something to say: behind the end of the conversation its deadlines mean nothing.
     fn talking_leg(&mut self) -> Option<&mut CallLeg> {
-        if matches!(self.phase, Phase::Talking) { self.conversation.source_mut() } else { None }
+        if matches!(self.phase, Phase::Talking) { self.driver.conversation.source_mut() } else { None }
     }
 
     /// Carries out what the conversation and the live session ask for.
     fn perform(&mut self, now: Instant) {
-        while let Some(outward) = self.conversation.next_outward() {
-            self.perform_one(now, outward);
+        while let Some(parting) = self.driver.perform(now, &mut self.journal) {
+            self.part(now, parting);
         }
-        self.perform_live(now);
+        self.driver.perform_live(now, &mut self.journal);
         self.send_line();
     }
 
-    fn perform_one(&mut self, now: Instant, outward: Outward) {
-        match outward {
-            // The one function there is belongs to the Bridge; whatever else the model invents is answered at once,
-            // so that there is never one to cancel.
-            Outward::RunTool(call) => {
-                self.conversation.tool_done(now, call.key, decl::unknown(&call.name, &[decl::END_CALL]));
-            }
-            Outward::CancelTool(_) => {}
-            Outward::LiveReady => self.journal.live_ready(),
-            Outward::LiveLost(fault) => self.journal.live_lost(now, fault),
-            // What happened is told in the service's own words, and it was seen to quote our key.
-            Outward::Record(Record::Event { kind, detail }) => {
-                let detail = self.link.redact(&detail);
-                self.journal.record(now, Record::Event { kind, detail });
-            }
-            Outward::Record(record) => self.journal.record(now, record),
-            Outward::Measure(measure) => self.journal.measure(measure),
-            Outward::HangUp(reason) => {
+    fn part(&mut self, now: Instant, parting: Parting) {
+        match parting {
+            Parting::HangUp(reason) => {
                 self.journal.ended(now, &reason);
                 let rest = Arc::clone(&self.rest);
                 let sid = self.sid;
                 self.phase = Phase::HangingUp(Box::pin(async move { rest.hang_up(sid).await }), now);
             }
-            Outward::FallBack(reason) | Outward::Gone(reason) => {
+            Parting::FallBack(reason) | Parting::Gone(reason) => {
                 self.journal.ended(now, &reason);
                 self.leave(now);
             }
@@ -284,7 +269,36 @@ impl Task {
         if let Some(began) = self.cleared.take() {
             self.journal.clear_written(began.elapsed());
         }
-        self.flush_link(&bells.link, now);
+        self.driver.flush_link(&mut bells.link.context(), now, &mut self.journal);
+    }
+
+    /// Takes what happened on the link. Returns whether there may be more.
+    fn poll_link(&mut self, bell: &Bell) -> bool {
+        if !bell.answer() {
+            return false;
+        }
+        let (before, began) = (self.clears(), Instant::now());
+        let more = self.read_link(bell);
+        if self.clears() != before {
+            self.cleared = Some(began);
+        }
+        more
+    }
+
+    fn clears(&self) -> u32 {
+        self.driver.conversation.source().map_or(0, CallLeg::clears)
+    }
+
+    fn read_link(&mut self, bell: &Bell) -> bool {
+        let cx = &mut bell.context();
+        for _ in 0..FAIR {
+            if self.driver.poll_link(cx, &mut self.journal).is_pending() {
+                return false;
+            }
+            self.perform(Instant::now());
+        }
+        bell.keep_ringing();
+        true
     }
 
     /// Whether the task is done.
@@ -295,7 +309,7 @@ impl Task {
                 let held = asking.as_mut().poll(cx).is_ready();
                 let given_up = now >= *since + HANG_UP_WITHIN;
                 // A stream that only breaks off says nothing about the call: Twilio would go on to the fallback.
-                let stopped = self.conversation.source().is_some_and(CallLeg::is_over);
+                let stopped = self.driver.conversation.source().is_some_and(CallLeg::is_over);
                 if given_up && !held {
                     self.journal.hang_up_given_up(HANG_UP_WITHIN);
                 }
@@ -306,7 +320,7 @@ impl Task {
                 false
             }
             Phase::Leaving(since) => {
-                let closed = self.line.is_none() && !self.link.is_open();
+                let closed = self.line.is_none() && !self.driver.is_open();
                 closed || now >= *since + CLOSE_WITHIN
             }
         }
@@ -320,7 +334,7 @@ impl Task {
             Phase::Leaving(since) => Some(*since + CLOSE_WITHIN),
         };
         let leg = self.talking_leg().and_then(|leg| leg.deadline(now));
-        let Some(deadline) = [self.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {
+        let Some(deadline) = [self.driver.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {
             return false;
         };
         // A timer that fires early costs a look; moving it at every frame would cost more, and so would asking it.
