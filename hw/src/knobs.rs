@@ -18,6 +18,17 @@ pub enum EchoMode {
     HalfDuplex = 2,
 }
 
+impl EchoMode {
+    /// In a word, for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Device => "cancelled by the device",
+            Self::Software => "cancelled by us",
+            Self::HalfDuplex => "avoided by taking turns",
+        }
+    }
+}
+
 fn earcon(number: u8) -> Option<Earcon> {
     use Earcon::{Begin, End, Muted, Sorry, Unmuted};
     [Begin, End, Sorry, Muted, Unmuted].into_iter().find(|it| *it as u8 == number)

@@ -12,6 +12,12 @@
 
 pub mod bell;
 pub mod block;
+pub mod device;
 pub mod figures;
+pub mod hotplug;
+pub mod keeper;
 pub mod knobs;
+pub mod mixer;
+pub mod pcm;
 pub mod rings;
+pub mod rt;

@@ -1,0 +1,11 @@
+//! Which device: what the configuration may say ([`spec`]), what is there ([`list`]), which one is meant ([`select`]) and
+//! what is known about it ([`quirks`]).
+
+pub mod list;
+pub mod quirks;
+pub mod select;
+pub mod spec;
+
+pub use list::{Card, Roots, Usb, list};
+pub use select::{SelectError, Selected, select};
+pub use spec::{DeviceSpec, SpecError};

@@ -1,0 +1,191 @@
+//! The keeper: a plain thread that owns the life of the device.
+//!
+//! ```text
+//!            open, negotiate, set levels           unplugged, failed, lying
+//!  Absent ─────────────────────────────► Attached ──────────────────────────► Absent
+//!    ▲  │                                 real-time thread runs                  │
+//!    └──┘ not there, busy: try again after a while, or when something is plugged in
+//! ```
+//!
+//! [`course`] decides when to try again and what to say; [`backend`] opens; [`news`] tells.
+
+pub mod backend;
+pub mod course;
+pub mod news;
+mod run;
+
+use crate::bell::Bell;
+use crate::device::DeviceSpec;
+use crate::figures::Figures;
+use crate::hotplug;
+use crate::knobs::{EchoMode, Knobs};
+use crate::rings::RtEnds;
+use crate::rt::priority;
+use backend::{AlsaBackend, Backend};
+use news::{Attached, Outlet};
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What a desk is to be.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which device.
+    pub device: DeviceSpec,
+    /// Who keeps the echo away, when the technician knows better than the table of devices.
+    pub echo: Option<EchoMode>,
+    /// `SCHED_FIFO` priority of the real-time thread.
+    pub priority: u8,
+    /// How long to wait for what.
+    pub pace: Pace,
+}
+
+impl Settings {
+    /// A desk with this device and everything else as usual.
+    pub fn of(device: DeviceSpec) -> Self {
+        Self { device, echo: None, priority: priority::AUDIO, pace: Pace::default() }
+    }
+}
+
+/// Waits of the keeper.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Before the first new try.
+    pub first: Duration,
+    /// Between tries at most, when a change of the hardware would be noticed.
+    pub most: Duration,
+    /// Between tries at most, when nothing would tell: a device in use, a name of ALSA's.
+    pub blind: Duration,
+    /// From a change of the hardware to the try.
+    pub settle: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(100),
+            most: Duration::from_secs(5),
+            // The jitter adds a fifth: still within two seconds of the device being there.
+            blind: Duration::from_millis(1_500),
+            settle: hotplug::SETTLE,
+        }
+    }
+}
+
+/// What is told when a device comes and goes, on the keeper's thread: for what belongs to the same device (buttons,
+/// lamps). Must return soon.
+pub trait Companion: Send {
+    /// The device is open and sound flows.
+    fn attached(&mut self, attached: &Attached);
+    /// It is about to be closed, or gone.
+    fn detached(&mut self);
+}
+
+/// Nobody keeps the device company.
+impl Companion for () {
+    fn attached(&mut self, _attached: &Attached) {}
+    fn detached(&mut self) {}
+}
+
+/// What the keeper may be asked.
+pub(crate) enum Command {
+    /// Another device, or the same one anew.
+    Use(Settings),
+    /// The end.
+    Stop,
+}
+
+/// How it ended.
+pub enum Stopped {
+    /// All threads are joined and the device is closed; the rings' ends can be used again.
+    Clean(RtEnds),
+    /// The device holds a thread in the kernel, or one panicked. The threads were left behind; only the end of the process
+    /// gets rid of them.
+    Abandoned,
+}
+
+/// How long [`Keeper::stop`] waits. Closing a device that has just been unplugged takes up to a second.
+const STOPPING: Duration = Duration::from_secs(3);
+
+/// The handle of a running keeper.
+pub struct Keeper {
+    commands: Sender<Command>,
+    bell: Bell,
+    done: Receiver<Option<RtEnds>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts keeping a real device. `worker` is rung after each captured block.
+    pub fn start(
+        settings: Settings,
+        ends: RtEnds,
+        knobs: &'static Knobs,
+        figures: &'static Figures,
+        worker: Bell,
+        outlet: Outlet,
+        companion: Box<dyn Companion>,
+    ) -> io::Result<Self> {
+        Self::start_with(AlsaBackend::new(), settings, ends, knobs, figures, worker, outlet, companion)
+    }
+
+    /// Starts keeping a device of this backend.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the composition root names every part once; a struct would repeat them"
+    )]
+    pub fn start_with(
+        backend: impl Backend + 'static,
+        settings: Settings,
+        ends: RtEnds,
+        knobs: &'static Knobs,
+        figures: &'static Figures,
+        worker: Bell,
+        outlet: Outlet,
+        companion: Box<dyn Companion>,
+    ) -> io::Result<Self> {
+        let bell = Bell::new()?;
+        let (commands, wanted) = channel();
+        let (tell, done) = sync_channel(1);
+        let parts = run::Parts { backend, settings, knobs, worker, outlet, companion, bell: bell.clone(), wanted };
+        let thread = std::thread::Builder::new().name("desk-keeper".into()).spawn(move || {
+            let ends = run::Run::new(parts, ends, figures).run();
+            let _ = tell.send(ends);
+        })?;
+        Ok(Self { commands, bell, done, thread: Some(thread) })
+    }
+
+    /// Takes other settings, and the device anew. Returns at once.
+    pub fn reopen(&self, settings: Settings) {
+        self.ask(Command::Use(settings));
+    }
+
+    /// Closes the device and joins every thread, or leaves them behind after three seconds.
+    pub fn stop(mut self) -> Stopped {
+        self.ask(Command::Stop);
+        match self.done.recv_timeout(STOPPING) {
+            Ok(ends) => {
+                if let Some(thread) = self.thread.take() {
+                    // It has said its last word: this takes no time.
+                    let _ = thread.join();
+                }
+                ends.map_or(Stopped::Abandoned, Stopped::Clean)
+            }
+            Err(_) => Stopped::Abandoned,
+        }
+    }
+
+    fn ask(&self, command: Command) {
+        // A keeper that is gone has nothing left to be asked for.
+        let _ = self.commands.send(command);
+        self.bell.ring();
+    }
+}
+
+impl Drop for Keeper {
+    /// Asks for the end and does not wait for it.
+    fn drop(&mut self) {
+        self.ask(Command::Stop);
+    }
+}

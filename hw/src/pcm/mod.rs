@@ -1,0 +1,7 @@
+//! One direction of a sound card: what the real-time thread asks of it ([`port`]), the choice of rate, format and buffers
+//! ([`negotiate`]), samples on the wire ([`wire`]) and the real thing ([`alsa`]).
+
+pub mod alsa;
+pub mod negotiate;
+pub mod port;
+pub mod wire;

@@ -1,0 +1,205 @@
+//! What the clocks of a device really do: its true rate, and sound that is missing without an error.
+//!
+//! Both come from the same series of (time, position) pairs, where a position is all frames since the start. The times are
+//! those at which the driver moved the position, so that the thread's own lateness does not count.
+
+use super::clock::{plus, since};
+use crate::block::Nanos;
+use std::time::Duration;
+
+/// What the start of a stream still disturbs.
+const SETTLING: Duration = Duration::from_secs(1);
+/// How long a rate is measured before it is believed: at 10 ms of jitter, to 0.2 %.
+const MEASURING: Duration = Duration::from_secs(5);
+/// A device that is off by more plays too fast or too slow for everyone's ear.
+const TOLERATED: f64 = 0.01;
+
+/// Measures one direction.
+#[derive(Debug)]
+pub struct Meter {
+    nominal: u32,
+    begun: Option<Nanos>,
+    base: Option<(Nanos, u64)>,
+    known: bool,
+    windows: Windows,
+}
+
+/// What a position revealed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finding {
+    /// The rate of the newest stretch, Hz; `first` when none was known before.
+    Rate {
+        /// Frames per second.
+        hz: f32,
+        /// The first since the start.
+        first: bool,
+        /// Off by more than 1 %.
+        lies: bool,
+    },
+    /// So many frames never arrived.
+    Gap {
+        /// Estimated.
+        frames: u32,
+    },
+}
+
+impl Meter {
+    /// For a stream that claims `nominal` frames per second.
+    pub const fn new(nominal: u32) -> Self {
+        Self { nominal, begun: None, base: None, known: false, windows: Windows::new() }
+    }
+
+    /// The stream was started anew: what was measured so far does not go on.
+    pub fn restart(&mut self) {
+        *self = Self { known: self.known, ..Self::new(self.nominal) };
+    }
+
+    /// The position at a time; times do not go back. No allocation; a few operations.
+    pub fn feed(&mut self, at: Nanos, position: u64) -> Option<Finding> {
+        let begun = *self.begun.get_or_insert(at);
+        if since(begun, at) < SETTLING {
+            return None;
+        }
+        let (from, start) = *self.base.get_or_insert((at, position));
+        let nominal = f64::from(self.nominal);
+        let elapsed = since(from, at);
+        // Seconds by which the device is ahead of its nominal rate since the base: frames over rate, minus time.
+        let ahead = position.saturating_sub(start) as f64 / nominal - elapsed.as_secs_f64();
+        if let Some(missing) = self.windows.feed(at, ahead) {
+            return Some(Finding::Gap { frames: (missing * nominal).round() as u32 });
+        }
+        if elapsed < MEASURING {
+            return None;
+        }
+        let hz = position.saturating_sub(start) as f64 / elapsed.as_secs_f64();
+        self.base = Some((at, position));
+        self.windows.rebase(ahead);
+        let first = !std::mem::replace(&mut self.known, true);
+        Some(Finding::Rate { hz: hz as f32, first, lies: (hz / nominal - 1.0).abs() > TOLERATED })
+    }
+}
+
+/// One second each: long enough to find the moment when the device was least late in telling of its position.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Windows that are looked back at.
+const KEPT: usize = 9;
+/// A step of so many seconds is a gap: half a frame of the bus at full speed.
+const STEP: f64 = 0.000_5;
+
+/// Looks for steps in how far a device is ahead. Jitter only ever makes a position late, so the most of each window is
+/// nearly free of it; the usual change from window to window is drift, and a sudden fall beyond it is sound that was lost.
+/// A gap in every single window looks like drift and is told by the rate alone.
+#[derive(Debug)]
+struct Windows {
+    until: Option<Nanos>,
+    most: f64,
+    before: Option<f64>,
+    changes: [f64; KEPT],
+    count: usize,
+}
+
+impl Windows {
+    const fn new() -> Self {
+        Self { until: None, most: f64::MIN, before: None, changes: [0.0; KEPT], count: 0 }
+    }
+
+    /// How much is missing, in seconds, if something is.
+    fn feed(&mut self, at: Nanos, ahead: f64) -> Option<f64> {
+        let until = *self.until.get_or_insert(plus(at, WINDOW));
+        if at < until {
+            self.most = self.most.max(ahead);
+            return None;
+        }
+        let newest = self.most;
+        self.most = ahead;
+        self.until = Some(plus(at, WINDOW));
+        let change = newest - self.before.replace(newest)?;
+        let usual = self.usual();
+        if let Some(slot) = self.changes.get_mut(self.count % KEPT) {
+            *slot = change;
+        }
+        self.count += 1;
+        let missing = usual? - change;
+        (missing >= STEP).then_some(missing)
+    }
+
+    /// The middle of the last changes, once there are enough.
+    fn usual(&self) -> Option<f64> {
+        if self.count < KEPT {
+            return None;
+        }
+        let mut sorted = self.changes;
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.get(KEPT / 2).copied()
+    }
+
+    /// The base of the measure has moved to where it was ahead by `ahead`.
+    fn rebase(&mut self, ahead: f64) {
+        self.most -= ahead;
+        if let Some(before) = &mut self.before {
+            *before -= ahead;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `seconds` of a device that tells of its position every 10 ms, at most `jitter_us` late, and runs at `hz`;
+    /// at each of `gaps` (in periods) 1 ms is lost.
+    fn listen(nominal: u32, hz: f64, seconds: u64, jitter_us: u64, gaps: &[u64]) -> Vec<Finding> {
+        let mut meter = Meter::new(nominal);
+        let mut seed = 1u64;
+        let mut lost = 0.0;
+        (0..seconds * 100)
+            .filter_map(|period| {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let late = (seed >> 33) % (jitter_us + 1) * 1_000;
+                let at = period * 10_000_000;
+                lost += if gaps.contains(&period) { hz * 0.001 } else { 0.0 };
+                meter.feed(Nanos(at + late), (at as f64 * 1e-9 * hz - lost).max(0.0) as u64)
+            })
+            .collect()
+    }
+
+    fn rates(found: &[Finding]) -> Vec<(f32, bool, bool)> {
+        let rate = |it: &Finding| match it {
+            Finding::Rate { hz, first, lies } => Some((*hz, *first, *lies)),
+            Finding::Gap { .. } => None,
+        };
+        found.iter().filter_map(rate).collect()
+    }
+
+    #[test]
+    fn an_honest_device_is_measured_and_believed() {
+        let found = listen(48_000, 48_000.0 * 1.000_1, 31, 1_500, &[]);
+        let rates = rates(&found);
+        assert_eq!((rates.len(), found.len()), (6, 6), "{found:?}");
+        assert!(rates[0].1 && !rates[1].1);
+        assert!(rates.iter().all(|(hz, _, lies)| (hz - 48_005.0).abs() < 50.0 && !lies), "{rates:?}");
+    }
+
+    #[test]
+    fn a_device_that_plays_too_fast_is_found_within_seven_seconds() {
+        let found = listen(16_000, 16_000.0 * 1.012, 7, 1_500, &[]);
+        assert!(matches!(rates(&found)[..], [(_, true, true)]), "{found:?}");
+        assert!(rates(&listen(16_000, 16_000.0 * 0.992, 7, 1_500, &[]))[0].2 == false);
+    }
+
+    #[test]
+    fn a_lost_millisecond_is_found_once_and_drift_and_jitter_are_not_taken_for_one() {
+        for drift in [1.0, 1.000_3, 0.999_7] {
+            let gaps = |lost: &[u64]| -> Vec<u32> {
+                listen(48_000, 48_000.0 * drift, 60, 3_000, lost)
+                    .into_iter()
+                    .filter_map(|it| if let Finding::Gap { frames } = it { Some(frames) } else { None })
+                    .collect()
+            };
+            assert_eq!(gaps(&[]), [0u32; 0]);
+            let found = gaps(&[3_050, 4_450]);
+            assert_eq!(found.len(), 2, "{found:?} at {drift}");
+            assert!(found.iter().all(|frames| (24..80).contains(frames)), "{found:?}");
+        }
+    }
+}
