@@ -8,8 +8,13 @@ use frontdesk_core::session::id::ConversationId;
 
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
-use crate::http::admin::{CallControl, HealthSource};
-use crate::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
+use crate::desk;
+use crate::desk::state::{DeskState, DeviceState};
+use crate::http::admin::{CallControl, DeskView, HealthSource};
+use crate::http::reply::{
+    ActiveCall, DeskDevices, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health, HealthStatus,
+    StoreHealth, StoreState,
+};
 use crate::live::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
 

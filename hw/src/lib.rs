@@ -9,11 +9,13 @@
 //!
 //! - [`block`]: what the rings carry; [`rings`]: the rings; [`knobs`]: what the network side asks; [`figures`]: what the
 //!   threads tell of themselves; [`bell`]: how one wakes another.
+//! - [`hid`]: buttons and lamps.
 
 pub mod bell;
 pub mod block;
 pub mod device;
 pub mod figures;
+pub mod hid;
 pub mod hotplug;
 pub mod keeper;
 pub mod knobs;

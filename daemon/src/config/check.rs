@@ -14,8 +14,8 @@ use frontdesk_core::twilio::twiml::MAX_SAY_CHARS;
 use super::complaint::Complaints;
 use super::file::Table;
 use super::parts::{
-    AdminConfig, ClinicConfig, Config, ControlConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig, StoreConfig,
-    TlsFiles,
+    AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
+    StoreConfig, TlsFiles,
 };
 use super::secrets::{Found, Secret, SecretError, SecretName, Secrets};
 use super::section::{Section, reject_unknown_sections};

@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 pub use complaint::{Complaint, ConfigErrors, Place};
 pub use parts::{
-    AdminConfig, ClinicConfig, Config, ControlConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig, StoreConfig,
-    TlsFiles,
+    AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
+    StoreConfig, TlsFiles,
 };
 pub use secrets::{CREDENTIAL_STORES, Secret, SecretName};
 

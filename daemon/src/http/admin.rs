@@ -29,7 +29,10 @@ use frontdesk_core::session::id::ConversationId;
 use serde::Deserialize;
 
 use super::auth::{self, AdminAuth};
-use super::reply::{ActiveCall, CallDetail, CallList, Draining, Ending, Health, HealthStatus, ListedCall, Refused};
+use super::reply::{
+    ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, Draining, Ending, Health, HealthStatus, ListedCall,
+    Refused,
+};
 use crate::logging::chain;
 use crate::metrics::{self, Metrics};
 use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};

@@ -1,0 +1,14 @@
+//! The front desk: one task that owns the network side of the sound card, and at most one conversation there.
+//!
+//! ```text
+//!  hw ──heard, news──► task ──► Reception     when a conversation begins and ends
+//!     ◄─speech, knobs──  │
+//!                        └────► talk: Driver<DeskLeg> ──► Gemini
+//! ```
+
+pub mod devices;
+pub mod hardware;
+pub mod port;
+pub mod state;
+mod talk;
+pub mod task;

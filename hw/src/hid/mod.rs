@@ -1,0 +1,14 @@
+//! Buttons and lamps of a USB speakerphone over hidraw: hook switch, ring and off-hook lamp never reach evdev (Linux maps
+//! only phone mute and the mute lamp).
+//!
+//! ```text
+//!  sysfs ──► hidraw: find, open ──► descriptor: Layout ──► telephony: a machine without fd or clock
+//!                        └────────────── fd ─────────────► handset: the thread that feeds it
+//! ```
+
+pub mod descriptor;
+
+mod bits;
+mod items;
+#[cfg(test)]
+mod samples;
