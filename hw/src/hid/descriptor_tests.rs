@@ -50,7 +50,7 @@ fn arrays_and_signed_fields_without_report_ids() {
     assert_eq!(layout.longest_input, 3);
 
     let lit = Layout::parse(MOMENTARY).unwrap();
-    let slots = |index| Place::Slots { offset: 0, size: 4, count: 2, index, none: 0 };
+    let slots = |index| Place::Slots { offset: 0, size: 4, count: 3, index, none: 0 };
     assert_eq!(lamps(&lit), [(Lamp::OffHook, 2, slots(1)), (Lamp::Mute, 2, slots(2)), (Lamp::Ring, 2, slots(3))]);
 }
 
