@@ -7,6 +7,7 @@
 //! ```
 
 pub mod descriptor;
+pub mod handset;
 pub mod telephony;
 
 mod bits;
