@@ -8,6 +8,7 @@
 
 pub mod descriptor;
 pub mod handset;
+pub mod hidraw;
 pub mod telephony;
 
 mod bits;

@@ -1,0 +1,197 @@
+use super::*;
+use crate::hid::samples::{BARE, KEYBOARD, SWITCH, TOGGLE};
+use std::os::unix::fs::symlink;
+use tempfile::TempDir;
+
+/// A sysfs as Linux 6.1 lays it out: class entries are links to folders below the device.
+struct Sysfs(TempDir);
+
+impl Sysfs {
+    fn new() -> Self {
+        let sysfs = Self(TempDir::new().unwrap());
+        fs::create_dir_all(sysfs.path().join("class/hidraw")).unwrap();
+        fs::create_dir_all(sysfs.path().join("class/sound")).unwrap();
+        sysfs
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A USB device in a port below a hub.
+    fn usb(&self, port: &str, ids: (u16, u16), serial: Option<&str>) -> PathBuf {
+        let hub = self.path().join("devices/pci0000:00/0000:00:14.0/usb1/1-1");
+        let usb = hub.join(port);
+        fs::create_dir_all(&usb).unwrap();
+        fs::write(hub.join("idVendor"), "1d6b\n").unwrap();
+        fs::write(hub.join("idProduct"), "0002\n").unwrap();
+        fs::write(usb.join("idVendor"), format!("{:04x}\n", ids.0)).unwrap();
+        fs::write(usb.join("idProduct"), format!("{:04x}\n", ids.1)).unwrap();
+        if let Some(serial) = serial {
+            fs::write(usb.join("serial"), format!("{serial}\n")).unwrap();
+        }
+        usb
+    }
+
+    /// A HID interface of it.
+    fn hid(&self, usb: &Path, number: u32, descriptor: &[u8]) -> PathBuf {
+        let device = usb.join(format!("1-1:1.{number}/0003:0B0E:0422.{number:04}"));
+        let entry = device.join(format!("hidraw/hidraw{number}"));
+        fs::create_dir_all(&entry).unwrap();
+        fs::write(device.join("report_descriptor"), descriptor).unwrap();
+        fs::write(entry.join("dev"), format!("243:{number}\n")).unwrap();
+        symlink("../..", entry.join("device")).unwrap();
+        symlink(&entry, self.path().join(format!("class/hidraw/hidraw{number}"))).unwrap();
+        device
+    }
+
+    /// Its sound card.
+    fn card(&self, usb: &Path, number: u32) -> PathBuf {
+        let entry = usb.join(format!("1-1:1.0/sound/card{number}"));
+        fs::create_dir_all(&entry).unwrap();
+        symlink("../..", entry.join("device")).unwrap();
+        let link = self.path().join(format!("class/sound/card{number}"));
+        symlink(&entry, &link).unwrap();
+        link
+    }
+
+    fn find(&self, which: &Which) -> Result<Node, FindError> {
+        find(self.path(), which)
+    }
+}
+
+fn ids(vendor: u16, product: u16) -> Which {
+    Which::Ids { vendor, product, serial: None }
+}
+
+#[test]
+fn the_node_below_the_cards_own_usb_device_is_found() {
+    let sysfs = Sysfs::new();
+    let keyboard = sysfs.usb("1-1.1", (0x046D, 0xC31C), None);
+    let first = sysfs.usb("1-1.2", (0x0B0E, 0x0422), Some("A"));
+    let second = sysfs.usb("1-1.3", (0x0B0E, 0x0422), Some("B"));
+    sysfs.hid(&keyboard, 0, KEYBOARD);
+    sysfs.hid(&first, 1, SWITCH);
+    sysfs.hid(&second, 10, TOGGLE);
+    let card = sysfs.card(&second, 2);
+
+    let node = sysfs.find(&Which::At(card)).unwrap();
+    assert_eq!((node.name.as_str(), node.numbers, node.ids), ("hidraw10", (243, 10), (0x0B0E, 0x0422)));
+    assert_eq!(node.layout, Layout::parse(TOGGLE).unwrap());
+    assert_eq!(node.usb, fs::canonicalize(&second).unwrap());
+    assert_eq!(sysfs.find(&Which::At(second)).unwrap(), node);
+    assert_eq!(sysfs.find(&Which::Port("1-1.3".to_owned())).unwrap(), node);
+
+    assert_eq!(sysfs.find(&ids(0x0B0E, 0x0422)).unwrap().name, "hidraw1");
+    let serial = |serial: &str| Which::Ids { vendor: 0x0B0E, product: 0x0422, serial: Some(serial.to_owned()) };
+    assert_eq!(sysfs.find(&serial("B")).unwrap().name, "hidraw10");
+    assert!(matches!(sysfs.find(&serial("C")), Err(FindError::None { .. })));
+}
+
+#[test]
+fn of_several_nodes_the_one_with_most_of_a_telephone_is_taken() {
+    let sysfs = Sysfs::new();
+    let usb = sysfs.usb("1-1.2", (0x047F, 1), None);
+    sysfs.hid(&usb, 3, KEYBOARD);
+    sysfs.hid(&usb, 4, BARE);
+    sysfs.hid(&usb, 5, SWITCH);
+    sysfs.hid(&usb, 6, SWITCH);
+    assert_eq!(sysfs.find(&ids(0x047F, 1)).unwrap().name, "hidraw5");
+}
+
+#[test]
+fn a_device_without_buttons_is_told_from_one_without_a_telephones() {
+    let sysfs = Sysfs::new();
+    let silent = sysfs.usb("1-1.1", (1, 1), None);
+    let keyboard = sysfs.usb("1-1.2", (1, 2), None);
+    sysfs.hid(&keyboard, 0, KEYBOARD);
+    let none = sysfs.find(&Which::At(silent)).unwrap_err().to_string();
+    assert!(none.ends_with("has no hidraw node: it is not plugged in or has no buttons"), "{none}");
+    assert_eq!(
+        sysfs.find(&ids(1, 1)).unwrap_err().to_string(),
+        format!("usb:0001:0001{}", &none[none.find(" has").unwrap()..])
+    );
+    assert_eq!(
+        sysfs.find(&ids(1, 2)).unwrap_err().to_string(),
+        "hidraw0 of usb:0001:0002 has neither a hook switch nor a mute key nor an off-hook lamp"
+    );
+    assert!(matches!(sysfs.find(&Which::At(PathBuf::from("/nowhere"))), Err(FindError::None { .. })));
+}
+
+#[test]
+fn a_broken_descriptor_is_named_unless_another_node_will_do() {
+    let sysfs = Sysfs::new();
+    let usb = sysfs.usb("1-1.2", (1, 2), None);
+    sysfs.hid(&usb, 0, &SWITCH[..7]);
+    let error = sysfs.find(&ids(1, 2)).unwrap_err();
+    assert_eq!(error.to_string(), "the report descriptor of hidraw0 cannot be used");
+    assert!(matches!(error, FindError::Descriptor { source: DescriptorError::Truncated { at: 6 }, .. }));
+    sysfs.hid(&usb, 1, SWITCH);
+    assert_eq!(sysfs.find(&ids(1, 2)).unwrap().name, "hidraw1");
+    let long = sysfs.usb("1-1.3", (1, 3), None);
+    sysfs.hid(&long, 7, &[0; 2 * MAX_DESCRIPTOR]);
+    let source = DescriptorError::TooLong { len: MAX_DESCRIPTOR + 1 };
+    assert!(matches!(sysfs.find(&ids(1, 3)), Err(FindError::Descriptor { source: found, .. }) if found == source));
+}
+
+#[test]
+fn what_vanishes_or_makes_no_sense_is_passed_over() {
+    let sysfs = Sysfs::new();
+    let usb = sysfs.usb("1-1.2", (1, 2), None);
+    let class = sysfs.path().join("class/hidraw");
+    symlink("/nowhere/hidraw0", class.join("hidraw0")).unwrap();
+    symlink("/", class.join("hidraw1")).unwrap();
+    symlink("hidraw2", class.join("hidraw2")).unwrap();
+    fs::write(class.join("hidraw"), "").unwrap();
+    fs::write(class.join("hidrawx"), "").unwrap();
+    let gone = sysfs.hid(&usb, 3, SWITCH);
+    fs::remove_file(gone.join("report_descriptor")).unwrap();
+    let unnumbered = sysfs.hid(&usb, 4, SWITCH);
+    fs::write(unnumbered.join("hidraw/hidraw4/dev"), "x").unwrap();
+    sysfs.hid(&usb, 5, SWITCH);
+    assert_eq!(sysfs.find(&ids(1, 2)).unwrap().name, "hidraw5");
+}
+
+#[test]
+fn a_system_without_hid_is_no_fault_and_one_without_sysfs_is() {
+    let sysfs = Sysfs::new();
+    fs::remove_dir(sysfs.path().join("class/hidraw")).unwrap();
+    assert!(matches!(sysfs.find(&ids(1, 2)), Err(FindError::None { .. })));
+    assert!(matches!(find(&sysfs.path().join("nowhere"), &ids(1, 2)), Err(FindError::List { .. })));
+}
+
+fn node(name: &str, numbers: (u32, u32)) -> Node {
+    Node { name: name.to_owned(), numbers, usb: PathBuf::new(), ids: (0x0B0E, 0x0422), layout: Layout::default() }
+}
+
+#[test]
+fn a_node_is_opened_for_both_directions_without_waiting() {
+    // A character device that everybody has.
+    let fd = open(Path::new(DEV), &node("null", (1, 3))).unwrap();
+    let flags = rustix::fs::fcntl_getfl(&fd).unwrap();
+    assert!(flags.contains(OFlags::RDWR | OFlags::NONBLOCK));
+    let flags = rustix::io::fcntl_getfd(&fd).unwrap();
+    assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+}
+
+#[test]
+fn a_number_that_another_device_has_now_is_not_opened() {
+    assert!(matches!(open(Path::new(DEV), &node("null", (243, 3))), Err(OpenError::Gone { .. })));
+    assert!(matches!(open(Path::new(DEV), &node("hidraw4000000", (243, 3))), Err(OpenError::Gone { .. })));
+    let file = TempDir::new().unwrap();
+    fs::write(file.path().join("hidraw0"), "").unwrap();
+    assert!(matches!(open(file.path(), &node("hidraw0", (0, 0))), Err(OpenError::Gone { .. })));
+}
+
+#[test]
+fn whoever_may_not_open_it_reads_what_would_do() {
+    let said = |errno| refusal(errno, PathBuf::from("/dev/hidraw3"), &node("hidraw3", (243, 3))).to_string();
+    assert_eq!(
+        said(Errno::ACCESS),
+        "no permission to open /dev/hidraw3: a udev rule must give it to the service, such as SUBSYSTEM==\"hidraw\", \
+         ATTRS{idVendor}==\"0b0e\", ATTRS{idProduct}==\"0422\", GROUP=\"frontdesk\", MODE=\"0660\""
+    );
+    assert_eq!(said(Errno::PERM), "not allowed to open /dev/hidraw3: the unit needs DeviceAllow=char-hidraw rw");
+    assert_eq!(said(Errno::NODEV), "/dev/hidraw3 is gone: the device was unplugged");
+    assert_eq!(said(Errno::MFILE), "cannot open /dev/hidraw3");
+}
