@@ -1,0 +1,2 @@
+//! stub for build
+fn main() {}
