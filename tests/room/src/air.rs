@@ -308,3 +308,54 @@ fn run(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(scene: &mut Scene, blocks: usize) -> Vec<i16> {
+        (0..blocks).flat_map(|_| scene.pass(&[0; BLOCK])).collect()
+    }
+
+    fn say(scene: &mut Scene, not_before: u64, pcm: &[i16]) {
+        scene.waiting.push_back(scene.lines.len());
+        scene.lines.push(Line { pcm: pcm.into(), not_before, start: None });
+    }
+
+    #[test]
+    fn lines_are_said_one_after_the_other_and_not_before_their_time() {
+        let mut scene = Scene::default();
+        say(&mut scene, 0, &[7; 700]);
+        say(&mut scene, 0, &[8; 3]);
+        say(&mut scene, 2_000, &[9; 2]);
+        let said = pass(&mut scene, 6);
+        assert!(said[..700].iter().all(|sample| *sample == 7));
+        assert_eq!(said[700..703], [8; 3]);
+        assert!(said[703..2_000].iter().all(|sample| *sample == 0));
+        assert_eq!(said[2_000..2_003], [9, 9, 0]);
+        assert_eq!(scene.lines.iter().map(|line| line.start).collect::<Vec<_>>(), [Some(0), Some(700), Some(2_000)]);
+        assert!(scene.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_line_that_ends_with_a_block_is_followed_in_the_next_one() {
+        let mut scene = Scene::default();
+        say(&mut scene, 0, &[7; BLOCK]);
+        say(&mut scene, 0, &[8; 1]);
+        let said = pass(&mut scene, 2);
+        assert_eq!((said[BLOCK - 1], said[BLOCK], said[BLOCK + 1]), (7, 8, 0));
+    }
+
+    #[test]
+    fn a_microphone_clips_and_adds_what_reaches_it() {
+        let mut scene = Scene {
+            echo: Some(Echo::new(&EchoPath { gain_db: 0.0, delay: Duration::ZERO, response: None })),
+            ..Scene::default()
+        };
+        say(&mut scene, 0, &[30_000; 240]);
+        let block = scene.pass(&[5_000; BLOCK]);
+        assert_eq!((block[0], block[240]), (i16::MAX, 5_000));
+        assert_eq!(scene.loudspeaker.since(0), [5_000; BLOCK]);
+        assert_eq!(scene.microphone.since(0), block);
+    }
+}

@@ -59,7 +59,11 @@ impl Jack {
             Ok::<_, io::Error>(file)
         };
         let flow = Mutex::new(Flow { partial: Vec::new(), playing: false, waiting: 0 });
-        Ok(Self { loudspeaker: open(loudspeaker, LOUDSPEAKER_PIPE)?, microphone: open(microphone, MICROPHONE_PIPE)?, flow })
+        Ok(Self {
+            loudspeaker: open(loudspeaker, LOUDSPEAKER_PIPE)?,
+            microphone: open(microphone, MICROPHONE_PIPE)?,
+            flow,
+        })
     }
 
     /// The next block of the loudspeaker: silence when nobody plays. Waits for a server that is late, 200 ms at most,

@@ -22,8 +22,8 @@
 
 mod air;
 mod convolve;
-mod echo;
 mod ear;
+mod echo;
 mod jack;
 mod noise;
 mod recording;
