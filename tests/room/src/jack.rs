@@ -113,7 +113,7 @@ impl Jack {
         let waiting = ioctl_fionread(&self.microphone).unwrap_or(0);
         flow.waiting = if waiting == 0 { 0 } else { flow.waiting + 1 };
         if flow.waiting > DEAF {
-            let mut stale = [0; MICROPHONE_PIPE];
+            let mut stale = vec![0; MICROPHONE_PIPE];
             // Whoever begins to listen right now may have taken it.
             let _ = (&self.microphone).read(&mut stale);
         }

@@ -43,3 +43,5 @@ pub const RATE: u32 = 48_000;
 pub const BLOCK: usize = 480;
 /// The name of the speakerphone in the ALSA configuration: `desk.device = "alsa:speakerphone"`.
 pub const SPEAKERPHONE: &str = "speakerphone";
+/// The name of a PCM that captures what the loudspeaker plays, for `arecord` and the like.
+pub const EAR: &str = "ear";

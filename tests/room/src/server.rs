@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{RATE, SPEAKERPHONE, jack::Jack};
+use crate::{EAR, RATE, jack::Jack};
 
 /// A busy machine starts it in well under that.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -42,6 +42,9 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
+    /// The configuration cannot hold it.
+    #[error("{0:?} cannot be a speakerphone's name: use letters, digits, _ and -, and not \"ear\"")]
+    Name(String),
     /// PulseAudio ended, or did not do what it was told within the limit.
     #[error("pulseaudio does not {what}; it says: {complaint}")]
     Refused {
@@ -98,6 +101,10 @@ impl SoundServer {
 
     /// Plugs a speakerphone in that ALSA knows as `name`; one that is in is pulled out first.
     pub(crate) fn plug(&mut self, name: &str) -> Result<Jack, ServerError> {
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+        if name.is_empty() || name == EAR || !name.chars().all(plain) {
+            return Err(ServerError::Name(name.to_owned()));
+        }
         self.unplug()?;
         let (loudspeaker, microphone) = (self.folder.path().join("loudspeaker"), self.folder.path().join("microphone"));
         // Four channels of the same make the 4096 bytes, in which the server fills a pipe, 10.7 ms instead of 43.
@@ -238,9 +245,8 @@ fn alsa_config(name: &str, socket: &Path) -> String {
         "pcm.{name} {{\n  type asym\n  playback.pcm {loudspeaker}\n  capture.pcm {microphone}\n  \
          hint {{ show on description \"Virtual speakerphone\" }}\n}}\n\
          ctl.{name} {loudspeaker}\n\
-         # What the loudspeaker plays.\npcm.ear {ear}\n"
+         # What the loudspeaker plays.\npcm.{EAR} {ear}\n"
     );
-    debug_assert!(!name.is_empty() && SPEAKERPHONE != "ear");
     text
 }
 

@@ -1,6 +1,7 @@
 //! The room with a program at its desk: sound by sound, in real time, through the real alsa-lib and a real sound server.
 //!
 //! The program is `desk-duplex`, a process of its own, because alsa-lib finds its configuration through the environment.
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 use std::{
     fs,

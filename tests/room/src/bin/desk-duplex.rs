@@ -16,7 +16,7 @@ use clap::Parser;
 use frontdesk_voice::wav;
 
 /// Plays and records at one ALSA device at the same time, mono at 48 kHz, and tells what it meets: a stand-in for the
-/// daemon, and a measurement of a device. Set ALSA_CONFIG_PATH to what desk-room prints.
+/// daemon, and a measurement of a device. Its environment holds what desk-room prints.
 ///
 /// Writes one line per event: open, error, done.
 #[derive(Debug, Parser)]

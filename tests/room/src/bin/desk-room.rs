@@ -11,23 +11,24 @@ use clap::Parser;
 use frontdesk_room::{EchoPath, RATE, Room, SPEAKERPHONE};
 use frontdesk_voice::wav;
 
+const COMMANDS: &str = "\
+Commands, one a line:
+  say TEXT                 the person speaks
+  echo on [DB [MS]]        the loudspeaker comes back into the microphone [-6 dB after 60 ms]
+  echo off
+  noise DBFS | noise off   white noise in the room
+  clock PPM                how far the speakerphone's quartz is off
+  unplug | plug [NAME]     pull the speakerphone out, plug it in again
+  record FILE              write what was to be heard, ten minutes at most: loudspeaker left, microphone right
+  levels                   how loud both are
+  quit                     or the end of the input";
+
 /// A speakerphone for whoever has none: a private sound server, and a room with a person in it who does what is typed.
 ///
 /// Start it in one terminal and the daemon in another, with the ALSA_CONFIG_PATH that is printed and with
 /// `desk.device = "alsa:speakerphone"`. Nothing of this is to be heard on the machine's own sound card.
-///
-/// Commands, one a line:
-///   say TEXT                 the person speaks
-///   echo on [DB [MS]]        the loudspeaker comes back into the microphone [-6 dB after 60 ms]
-///   echo off
-///   noise DBFS | noise off   white noise in the room
-///   clock PPM                how far the speakerphone's quartz is off
-///   unplug | plug [NAME]     pull the speakerphone out, plug it in again
-///   record FILE              write what was to be heard, ten minutes at most: loudspeaker left, microphone right
-///   levels                   how loud both are
-///   quit                     or the end of the input
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment)]
+#[command(version, after_help = COMMANDS)]
 struct Args {
     /// ALSA's name of the speakerphone
     #[arg(long, default_value = SPEAKERPHONE)]
