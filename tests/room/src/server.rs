@@ -237,7 +237,9 @@ fn socket(folder: &Path) -> PathBuf {
 
 fn alsa_config(name: &str, socket: &Path) -> String {
     let mut text = String::from("# Takes the place of /usr/share/alsa/alsa.conf: ALSA_CONFIG_PATH names this file.\n");
-    let device = |device: &str| format!("{{ type pulse server \"unix:{}\" device \"{device}\" }}", socket.display());
+    let device = |device: &str| {
+        format!("{{ type pulse server \"unix:{}\" device \"{device}\" handle_underrun 1 }}", socket.display())
+    };
     let (loudspeaker, microphone, ear) = (device("loudspeaker"), device("microphone"), device("loudspeaker.monitor"));
     // Writing into a string cannot fail.
     let _ = write!(

@@ -25,7 +25,7 @@ Commands, one a line:
 
 /// A speakerphone for whoever has none: a private sound server, and a room with a person in it who does what is typed.
 ///
-/// Start it in one terminal and the daemon in another, with the ALSA_CONFIG_PATH that is printed and with
+/// Start it in one terminal and the daemon in another, with the environment that is printed and with
 /// `desk.device = "alsa:speakerphone"`. Nothing of this is to be heard on the machine's own sound card.
 #[derive(Debug, Parser)]
 #[command(version, after_help = COMMANDS)]
