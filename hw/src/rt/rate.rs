@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_honest_device_is_measured_and_believed() {
-        let found = listen(48_000, 48_000.0 * 1.000_1, 31, 1_500, &[]);
+        let found = listen(48_000, 48_000.0 * 1.000_1, 32, 1_500, &[]);
         let rates = rates(&found);
         assert_eq!((rates.len(), found.len()), (6, 6), "{found:?}");
         assert!(rates[0].1 && !rates[1].1);
