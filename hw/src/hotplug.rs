@@ -4,6 +4,7 @@
 //! ([`SETTLE`]); opening a device before it is complete would fail and cost a retry.
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use std::ffi::OsStr;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -59,7 +60,7 @@ impl Watch {
     }
 
     fn name(&self) -> Option<&[u8]> {
-        self.nodes.file_name().map(|name| name.as_encoded_bytes())
+        self.nodes.file_name().map(OsStr::as_encoded_bytes)
     }
 
     /// Watches the directory itself. Without it, its coming is what is waited for; watching twice is once.

@@ -1,5 +1,7 @@
 //! The real libasound with a private configuration: what opening a name finds, and that nothing of it reaches the journal.
 
+#![allow(clippy::unwrap_used, reason = "outside of test functions as well: a test that cannot go on has failed")]
+
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::keeper::backend::{AlsaBackend, Backend, Failure};
 use frontdesk_hw::keeper::course::Avoid;

@@ -1,5 +1,7 @@
 //! The life of the device as the keeper leads it, with simulated devices that come, lie, break and go.
 
+#![allow(clippy::unwrap_used, reason = "outside of test functions as well: a test that cannot go on has failed")]
+
 mod sim;
 
 use frontdesk_hw::bell::Bell;
@@ -51,7 +53,7 @@ fn at_once() -> Pace {
 
 /// Tries that never come by themselves.
 fn only_when_told() -> Pace {
-    let never = Duration::from_secs(3_600);
+    let never = Duration::from_hours(1);
     Pace { first: never, most: never, blind: never, settle: Duration::from_millis(1) }
 }
 

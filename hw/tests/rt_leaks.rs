@@ -2,6 +2,7 @@
 //!
 //! One test alone in this program, because the allocator counts for the whole of it.
 
+#![allow(clippy::unwrap_used, reason = "outside of test functions as well: a test that cannot go on has failed")]
 #![allow(unsafe_code, reason = "an allocator is unsafe by its nature; this one only counts and passes on")]
 
 mod sim;

@@ -2,6 +2,7 @@
 //!
 //! Counted on the thread of the loop alone: the test harness has threads of its own.
 
+#![allow(clippy::unwrap_used, reason = "outside of test functions as well: a test that cannot go on has failed")]
 #![allow(unsafe_code, reason = "an allocator is unsafe by its nature; this one only counts and passes on")]
 
 mod sim;

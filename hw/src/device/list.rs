@@ -67,10 +67,10 @@ impl Default for Roots {
 /// A card that cannot be asked (no permission, gone meanwhile) is listed without directions.
 pub fn list(roots: &Roots) -> Vec<Card> {
     let _quiet = alsa::Output::local_error_handler();
-    alsa::card::Iter::new().filter_map(Result::ok).map(|card| describe(&card, roots)).collect()
+    alsa::card::Iter::new().filter_map(Result::ok).map(|card| describe(card, roots)).collect()
 }
 
-fn describe(card: &alsa::Card, roots: &Roots) -> Card {
+fn describe(card: alsa::Card, roots: &Roots) -> Card {
     let index = u32::try_from(card.get_index()).unwrap_or(0);
     let name = card.get_name().unwrap_or_default();
     let id = fs::read_to_string(roots.proc.join(format!("asound/card{index}/id")));
@@ -83,7 +83,7 @@ fn describe(card: &alsa::Card, roots: &Roots) -> Card {
         usb: None,
     };
     let mut numbers = None;
-    if let Ok(control) = alsa::Ctl::from_card(card, true) {
+    if let Ok(control) = alsa::Ctl::from_card(&card, true) {
         found.capture = first_device(&control, alsa::Direction::Capture);
         found.playout = first_device(&control, alsa::Direction::Playback);
         numbers = control.card_info().ok().and_then(|info| usb_numbers(info.get_components().ok()?));

@@ -121,18 +121,19 @@ impl Default for AlsaBackend {
 
 impl Backend for AlsaBackend {
     fn open(&mut self, spec: &DeviceSpec, avoid: &Avoid) -> Result<Opened, Failure> {
-        let quiet = alsa::Output::local_error_handler().ok();
         // A process that has read the configuration before a device came would go on failing with what it read.
         let _ = alsa::config::update_free_global();
         let selected = select(spec, &list::list(&self.roots)).map_err(|error| match error {
             SelectError::None => Failure::NotWanted,
             error => Failure::NotThere { what: error.to_string() },
         })?;
+        // Anew: what was said while the cards were asked is another matter.
+        let quiet = alsa::Output::local_error_handler().ok();
         if let Some(card) = &selected.card {
             // Before the streams run: some devices answer no control transfers while they start.
             mixer::settle(card.index, &selected.quirk);
         }
-        let open = |direction| self.direction(&selected, direction, avoid);
+        let open = |direction| open_one(&selected, direction, avoid);
         let opened = open(Direction::Capture).and_then(|capture| Ok((capture, open(Direction::Playout)?)));
         let (capture, playout) = opened.map_err(|(direction, error)| {
             let said = quiet.map(|said| said.borrow().to_string()).unwrap_or_default();
@@ -153,21 +154,6 @@ impl Backend for AlsaBackend {
 }
 
 impl AlsaBackend {
-    fn direction(
-        &self,
-        selected: &Selected,
-        direction: Direction,
-        avoid: &Avoid,
-    ) -> Result<AlsaPcm, (Direction, OpenError)> {
-        let name = match direction {
-            Direction::Capture => &selected.capture,
-            Direction::Playout => &selected.playout,
-        };
-        let mut rates = avoid.rates(&selected.name, direction);
-        rates.extend(selected.quirk.avoided(direction));
-        AlsaPcm::open(name, direction, &rates).map_err(|error| (direction, error))
-    }
-
     fn failure(&self, selected: &Selected, direction: Direction, error: &OpenError, said: &str) -> Failure {
         let device = selected.name.clone();
         let number = error.errno().map(Errno::number);
@@ -191,6 +177,17 @@ impl AlsaBackend {
             (Some(_), error) => Failure::Refused { device, what: in_words(error, said) },
         }
     }
+}
+
+/// Opens one direction of the selected device.
+fn open_one(selected: &Selected, direction: Direction, avoid: &Avoid) -> Result<AlsaPcm, (Direction, OpenError)> {
+    let name = match direction {
+        Direction::Capture => &selected.capture,
+        Direction::Playout => &selected.playout,
+    };
+    let mut rates = avoid.rates(&selected.name, direction);
+    rates.extend(selected.quirk.avoided(direction));
+    AlsaPcm::open(name, direction, &rates).map_err(|error| (direction, error))
 }
 
 /// The whole chain of an error, and the last thing that libasound would have written to the journal.

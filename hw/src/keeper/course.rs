@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const WELL: Duration = Duration::from_secs(5);
 /// So many failures within [`MINUTE`] are worth a person's attention.
 const OFTEN: usize = 3;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// After a failed transfer the bus gets time.
 const AFTER_TRANSFER: Duration = Duration::from_millis(200);
 

@@ -132,7 +132,7 @@ impl Pcm for AlsaPcm {
         let nanos = (stamp.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(stamp.tv_nsec as u64);
         Ok(Standing {
             avail: usize::try_from(status.get_avail()).unwrap_or(0).min(self.setting.buffer),
-            delay: status.get_delay() as i64,
+            delay: status.get_delay(),
             moved: (nanos > 0).then_some(Nanos(nanos)),
         })
     }
@@ -248,14 +248,13 @@ impl Waiter for PollWaiter {
     }
 
     fn wait(&mut self, stream: &mut dyn Pcm, bell: &Bell, at_most: Duration) -> Result<Woke, Errno> {
-        let streams = match self.streams {
-            Some(streams) => streams,
-            None => {
-                let mut its = [libc::pollfd { fd: -1, events: 0, revents: 0 }; POLLED];
-                let count = stream.descriptors(&mut its)?.min(POLLED);
-                self.polled[..POLLED].copy_from_slice(&its);
-                *self.streams.insert(count)
-            }
+        let streams = if let Some(streams) = self.streams {
+            streams
+        } else {
+            let mut its = [libc::pollfd { fd: -1, events: 0, revents: 0 }; POLLED];
+            let count = stream.descriptors(&mut its)?.min(POLLED);
+            self.polled[..POLLED].copy_from_slice(&its);
+            *self.streams.insert(count)
         };
         self.polled[streams] = libc::pollfd { fd: bell.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
         let polled = &mut self.polled[..=streams];

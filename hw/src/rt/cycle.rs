@@ -2,7 +2,7 @@
 //! the loop, the playout follows; it never stops while the device is open, silence included, because starting a USB stream
 //! clicks and shifts the echo.
 
-use super::clock::{minus, plus, since};
+use super::clock::{Steady, minus, plus, since};
 use super::ladder::{Act, End, Ladder, RESTARTS, STALL, Seen, Why};
 use super::ports::Ports;
 use super::rate::{Finding, Meter};
@@ -40,6 +40,7 @@ const SPINNING: u32 = 64;
 struct Side {
     ladder: Ladder,
     meter: Meter,
+    steady: Steady,
     /// Frames since the start: read, or written.
     total: u64,
     /// Bytes of the present block that were read, or are still to be written.
@@ -56,6 +57,7 @@ impl Side {
         Self {
             ladder: Ladder::new(setting.direction),
             meter: Meter::new(setting.rate.hz()),
+            steady: Steady::default(),
             total: 0,
             partial: 0,
             position: 0,
@@ -68,6 +70,7 @@ impl Side {
         (self.total, self.partial, self.position) = (0, 0, 0);
         (self.moved, self.started) = (now, now);
         self.meter.restart();
+        self.steady.restart();
     }
 
     /// Takes note of a position; says how long it has not moved when that is too long.
@@ -196,6 +199,7 @@ impl Cycle {
             self.capture.partial = 0;
             // What is left in front of the next read was captured after this block.
             let at = minus(base, setting.span(usize::try_from(delay).unwrap_or(0)));
+            let at = self.capture.steady.next(at, setting.span(block));
             self.ports.captured(self.captured.get(..bytes).unwrap_or(&[]), &setting, at);
             blocks += 1;
         }
@@ -235,7 +239,7 @@ impl Cycle {
                 if fill + block > target {
                     break;
                 }
-                let at = plus(base, setting.span(delay + block));
+                let at = self.playout.steady.next(plus(base, setting.span(delay + block)), setting.span(block));
                 self.playout.partial = self.ports.playout(&mut self.playing, &setting, at).min(bytes);
                 blocks += 1;
             }
@@ -299,7 +303,10 @@ impl Cycle {
                 Act::Again => return Ok(()),
                 Act::End(end) => return Err(end),
                 Act::Resume => match self.pcm(direction).resume() {
-                    Ok(()) => return self.resumed(direction, now),
+                    Ok(()) => {
+                        self.resumed(direction, now);
+                        return Ok(());
+                    }
                     Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                     Err(_) => act = self.side(direction).ladder.cannot_resume(),
                 },
@@ -322,12 +329,12 @@ impl Cycle {
         Err(End::Failing(direction, Errno::PIPE))
     }
 
-    fn resumed(&mut self, direction: Direction, now: Nanos) -> Result<(), End> {
+    fn resumed(&mut self, direction: Direction, now: Nanos) {
         self.ports.begin_run();
         self.side(direction).moved = now;
         self.side(direction).meter.restart();
+        self.side(direction).steady.restart();
         self.note(RtNews::Resumed(direction));
-        Ok(())
     }
 
     fn told(&mut self, direction: Direction, why: Why) {

@@ -72,6 +72,7 @@ const STACK: usize = 64 * 1024;
 
 /// Touches the calling thread's stack below its present depth and keeps it in memory, if the limit allows.
 #[inline(never)]
+#[expect(clippy::large_stack_arrays, reason = "the stack is the point")]
 pub fn hold_stack() {
     let mut stack = [0u8; STACK];
     for page in stack.chunks_mut(4096) {
