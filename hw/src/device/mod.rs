@@ -1,4 +1,4 @@
-//! Which device: what the configuration may say ([`spec`]), what is there ([`list`]), which one is meant ([`select`]) and
+//! Which device: what the configuration may say ([`spec`]), what is there ([`mod@list`]), which one is meant ([`mod@select`]) and
 //! what is known about it ([`quirks`]).
 
 pub mod list;

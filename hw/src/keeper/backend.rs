@@ -8,6 +8,7 @@ use crate::hotplug::Watch;
 use crate::knobs::EchoMode;
 use crate::mixer;
 use crate::pcm::alsa::{AlsaPcm, OpenError, PollWaiter};
+use crate::pcm::negotiate::NegotiateError;
 use crate::pcm::port::{Direction, Errno};
 use crate::rt::cycle::Duplex;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -185,9 +186,14 @@ fn open_one(selected: &Selected, direction: Direction, avoid: &Avoid) -> Result<
         Direction::Capture => &selected.capture,
         Direction::Playout => &selected.playout,
     };
-    let mut rates = avoid.rates(&selected.name, direction);
-    rates.extend(selected.quirk.avoided(direction));
-    AlsaPcm::open(name, direction, &rates).map_err(|error| (direction, error))
+    let shown = avoid.rates(&selected.name, direction);
+    let known = || shown.iter().copied().chain(selected.quirk.avoided(direction)).collect::<Vec<_>>();
+    let opened = AlsaPcm::open(name, direction, &known()).or_else(|error| match error {
+        // What the table warns of is all that it has: better that than nothing. The measured rate will tell.
+        OpenError::Negotiate(NegotiateError::Nothing { .. }) => AlsaPcm::open(name, direction, &shown),
+        error => Err(error),
+    });
+    opened.map_err(|error| (direction, error))
 }
 
 /// The whole chain of an error, and the last thing that libasound would have written to the journal.
