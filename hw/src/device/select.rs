@@ -78,7 +78,7 @@ pub fn select(spec: &DeviceSpec, cards: &[Card]) -> Result<Selected, SelectError
 
 /// Known speakerphones first, then other USB devices, then whatever has both directions; the lowest number among equals.
 fn auto(cards: &[Card]) -> Result<Selected, SelectError> {
-    let whole = cards.iter().filter_map(|card| selected(card).map(|selected| (rank(card), selected)));
+    let whole = cards.iter().filter_map(|card| Selected::of(card).map(|selected| (rank(card), selected)));
     let best = whole.min_by_key(|(rank, selected)| (*rank, selected.card.as_ref().map(|card| card.index)));
     best.map(|(_, selected)| selected).ok_or_else(|| SelectError::NoSpeakerphone { found: names(cards) })
 }
@@ -94,7 +94,7 @@ fn rank(card: &Card) -> u8 {
 fn named(spec: &DeviceSpec, cards: &[Card]) -> Result<Selected, SelectError> {
     let mut meant: Vec<&Card> = cards.iter().filter(|card| is_meant(spec, card)).collect();
     meant.sort_by_key(|card| card.index);
-    if let Some(selected) = meant.iter().find_map(|card| selected(card)) {
+    if let Some(selected) = meant.iter().find_map(|card| Selected::of(card)) {
         return Ok(selected);
     }
     let wanted = spec.to_string();
@@ -116,16 +116,19 @@ fn is_meant(spec: &DeviceSpec, card: &Card) -> bool {
     }
 }
 
-fn selected(card: &Card) -> Option<Selected> {
-    let (capture, playout) = (card.capture?, card.playout?);
-    let known = card.usb.as_ref().and_then(|usb| quirks::known(usb.vid, usb.pid, &card.name));
-    Some(Selected {
-        name: known.map_or(card.name.as_str(), |quirk| quirk.name).to_owned(),
-        capture: format!("hw:CARD={},DEV={capture}", card.id),
-        playout: format!("hw:CARD={},DEV={playout}", card.id),
-        card: Some(card.clone()),
-        quirk: known.unwrap_or(quirks::UNKNOWN),
-    })
+impl Selected {
+    /// This card, if it has both directions.
+    pub fn of(card: &Card) -> Option<Self> {
+        let (capture, playout) = (card.capture?, card.playout?);
+        let known = card.usb.as_ref().and_then(|usb| quirks::known(usb.vid, usb.pid, &card.name));
+        Some(Self {
+            name: known.map_or(card.name.as_str(), |quirk| quirk.name).to_owned(),
+            capture: format!("hw:CARD={},DEV={capture}", card.id),
+            playout: format!("hw:CARD={},DEV={playout}", card.id),
+            card: Some(card.clone()),
+            quirk: known.unwrap_or(quirks::UNKNOWN),
+        })
+    }
 }
 
 fn names(cards: &[Card]) -> Vec<String> {

@@ -31,6 +31,8 @@ const WIDEST: usize = MOST * MOST_CHANNELS * 4;
 const BLOCKS: usize = 32;
 /// How long a stream may take to bring its first frame.
 const STARTING: Duration = Duration::from_secs(1);
+/// A stream has to be found still so often: when the whole machine stood still, everything looks stalled at first.
+const LOOKS: u32 = 5;
 /// So many wake-ups in a row that bring nothing are too many: the loop would spin above every other thread.
 const FRUITLESS: u32 = 4;
 /// So many are worth telling.
@@ -45,9 +47,10 @@ struct Side {
     total: u64,
     /// Bytes of the present block that were read, or are still to be written.
     partial: usize,
-    /// The last position, and when it changed.
+    /// The last position, when it changed, and how often it was seen not to have changed since.
     position: u64,
     moved: Nanos,
+    seen_still: u32,
     started: Nanos,
 }
 
@@ -62,12 +65,13 @@ impl Side {
             partial: 0,
             position: 0,
             moved: Nanos(0),
+            seen_still: 0,
             started: Nanos(0),
         }
     }
 
     fn restart(&mut self, now: Nanos) {
-        (self.total, self.partial, self.position) = (0, 0, 0);
+        (self.total, self.partial, self.position, self.seen_still) = (0, 0, 0, 0);
         (self.moved, self.started) = (now, now);
         self.meter.restart();
         self.steady.restart();
@@ -76,13 +80,13 @@ impl Side {
     /// Takes note of a position; says how long it has not moved when that is too long.
     fn still(&mut self, now: Nanos, position: u64) -> Option<Duration> {
         if position != self.position {
-            self.position = position;
-            self.moved = now;
+            (self.position, self.moved, self.seen_still) = (position, now, 0);
             return None;
         }
+        self.seen_still = self.seen_still.saturating_add(1);
         let patience = if self.moved == self.started { STARTING } else { STALL };
         let span = since(self.moved, now);
-        (span >= patience).then_some(span)
+        (span >= patience && self.seen_still >= LOOKS).then_some(span)
     }
 }
 
