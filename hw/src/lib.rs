@@ -7,6 +7,8 @@
 //!                           ──played────►
 //! ```
 //!
+//! - [`keeper`]: the life of the device, from [`device`] (which one) and [`pcm`] (how it is opened, with its levels set by
+//!   [`mixer`]) to [`rt`] (the thread that serves it); [`hotplug`] tells when to look again.
 //! - [`block`]: what the rings carry; [`rings`]: the rings; [`knobs`]: what the network side asks; [`figures`]: what the
 //!   threads tell of themselves; [`bell`]: how one wakes another.
 //! - [`hid`]: buttons and lamps.

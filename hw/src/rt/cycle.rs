@@ -175,7 +175,9 @@ impl Cycle {
         };
         let base = believed(standing.moved, now);
         let position = self.capture.total.saturating_add(standing.avail as u64);
-        self.watch(Direction::Capture, now, base, position)?;
+        if self.watch(Direction::Capture, now, base, position)? {
+            return Ok(0);
+        }
         let block = setting.block();
         let held = self.capture.partial / setting.frame_bytes().max(1);
         if standing.avail + held >= block {
@@ -223,7 +225,9 @@ impl Cycle {
         let fill = setting.buffer.saturating_sub(standing.avail);
         self.ports.figures().playout_fill.count(setting.span(fill));
         let base = believed(standing.moved, now);
-        self.watch(Direction::Playout, now, base, self.playout.total.saturating_sub(fill as u64))?;
+        if self.watch(Direction::Playout, now, base, self.playout.total.saturating_sub(fill as u64))? {
+            return Ok(0);
+        }
         match self.fill(base, standing) {
             Ok(blocks) => Ok(blocks),
             Err(errno) => self.fail(Direction::Playout, now, errno).map(|()| 0),
@@ -262,11 +266,12 @@ impl Cycle {
         Ok(blocks)
     }
 
-    /// Looks whether a direction moves, and at which rate.
-    fn watch(&mut self, direction: Direction, now: Nanos, at: Nanos, position: u64) -> Result<(), End> {
+    /// Looks whether a direction moves, and at which rate. Whether something was done about it: then what was seen of the
+    /// stream holds no more.
+    fn watch(&mut self, direction: Direction, now: Nanos, at: Nanos, position: u64) -> Result<bool, End> {
         if let Some(span) = self.side(direction).still(now, position) {
             let state = self.pcm(direction).state();
-            return self.settle(direction, now, Seen::Still(span, state));
+            return self.settle(direction, now, Seen::Still(span, state)).map(|()| true);
         }
         let figures = self.ports.figures();
         match self.side(direction).meter.feed(at, position) {
@@ -291,7 +296,7 @@ impl Cycle {
                 }
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     fn fail(&mut self, direction: Direction, now: Nanos, errno: Errno) -> Result<(), End> {
@@ -364,6 +369,8 @@ impl Cycle {
 
     /// Prepares and starts one direction; the playout with its target of sound in it.
     fn restart(&mut self, direction: Direction) -> Result<(), Errno> {
+        // One that still runs, after an odd error, would refuse to be prepared.
+        self.pcm(direction).halt();
         self.pcm(direction).prepare()?;
         self.ports.begin_run();
         let now = self.duplex.waiter.now();

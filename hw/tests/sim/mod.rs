@@ -256,6 +256,9 @@ impl Pcm for Side {
             return Err(Errno::IO);
         }
         let stream = &mut world.streams[index(self.direction)];
+        if stream.state == State::Running {
+            return Err(Errno::BUSY);
+        }
         stream.state = State::Stopped;
         (stream.ours, stream.lost) = (0, 0);
         stream.stalled = stream.stalled.map(|_| 0);
