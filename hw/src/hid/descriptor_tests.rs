@@ -1,4 +1,5 @@
 use super::*;
+use crate::hid::parser::MAX_PUSHES;
 use crate::hid::samples::{ALL, BARE, KEYBOARD, MOMENTARY, MOUSE, SWITCH, TOGGLE};
 use proptest::prelude::*;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::figures::Spread;
 use crate::hid::descriptor::MAX_REPORT;
 use crate::hid::samples::{SWITCH, TOGGLE};
-use crate::hid::telephony::{DEBOUNCE, ECHO};
+use crate::hid::telephony::DEBOUNCE;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socketpair};
 
@@ -79,8 +79,6 @@ fn a_conversation_by_button_from_off_hook_to_on_hook() {
     assert_eq!(desk.event(), HidEvent::Hook(Hook::Off));
     desk.handset.lamps(TALKING);
     assert_eq!(desk.device.shown(), [3, 1]);
-    // A conversation outlasts what may be the device's answer to going dark.
-    std::thread::sleep(ECHO);
     desk.device.reports(&[1, 0]);
     assert_eq!(desk.event(), HidEvent::Hook(Hook::On));
     desk.handset.lamps(CallLamps { off_hook: false, ring: true });

@@ -13,5 +13,6 @@ pub mod telephony;
 
 mod bits;
 mod items;
+mod parser;
 #[cfg(test)]
 mod samples;

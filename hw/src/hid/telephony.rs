@@ -117,10 +117,8 @@ struct Line {
     wanted: bool,
     /// What was written last.
     shown: bool,
-    /// When off and on were written last.
-    written: [Option<Instant>; 2],
-    /// When a write changed it that no press had asked for.
-    changed: Option<Instant>,
+    /// When a write last changed it to off and to on that no press had asked for: the device may answer those.
+    changed: [Option<Instant>; 2],
     /// Whether the wanted state comes from a press.
     by_press: bool,
     /// The newest press.
@@ -140,19 +138,16 @@ impl Line {
     }
 
     fn wrote(&mut self, shown: bool, now: Instant) {
-        self.written[usize::from(shown)] = Some(now);
-        if self.shown != shown {
-            self.shown = shown;
-            if !self.by_press {
-                self.changed = Some(now);
-            }
+        if self.shown != shown && !self.by_press {
+            self.changed[usize::from(shown)] = Some(now);
         }
+        self.shown = shown;
     }
 
     /// The device tells a state. `Some` when somebody has changed it.
     fn told(&mut self, state: bool, now: Instant) -> Option<bool> {
         // A late answer to what was written before the present state looks like a press against it.
-        let echo = state == self.wanted || within(self.written[usize::from(state)], now, ECHO);
+        let echo = state == self.wanted || within(self.changed[usize::from(state)], now, ECHO);
         let again = self.pressed.is_some_and(|(last, at)| last == state && within(Some(at), now, DEBOUNCE));
         (!echo && !again).then(|| self.accept(state, now))
     }
@@ -160,7 +155,7 @@ impl Line {
     /// The device asks for the other state. `Some` with it when somebody has pressed.
     fn pressed(&mut self, now: Instant) -> Option<bool> {
         let bounce = within(self.pressed.map(|(_, at)| at), now, DEBOUNCE);
-        let echo = within(self.changed, now, ECHO);
+        let echo = self.changed.iter().any(|at| within(*at, now, ECHO));
         let state = !self.wanted;
         (!bounce && !echo).then(|| self.accept(state, now))
     }

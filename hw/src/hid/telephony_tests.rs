@@ -207,6 +207,23 @@ fn mute_is_answered_at_once_and_pressed_again_at_once() {
 }
 
 #[test]
+fn a_mute_switch_is_followed_however_fast_it_is_moved() {
+    let mut descriptor = SWITCH.to_vec();
+    let flags = descriptor.windows(2).position(|item| item == [0x81, 0x06]).unwrap() + 1;
+    descriptor[flags] = 0x22;
+    let mut world = World::with(&descriptor, IDLE);
+    // The report with the mute lamp is written, and the lamp does not change: nothing to answer.
+    world.show(TALKING);
+    for state in [true, false, true, false] {
+        assert_eq!(world.report(&[1, u8::from(state) << 1]), mute(state));
+        assert_eq!(world.write(), [[3, 1 | u8::from(state) << 1]]);
+        world.wait(60);
+    }
+    world.show(Lamps { mute: true, ..TALKING });
+    assert_eq!(world.report(&[1, 2]), NOTHING);
+}
+
+#[test]
 fn mute_repeated_in_a_second_report_counts_once() {
     let mut world = World::with(TOGGLE, TALKING);
     assert_eq!(world.report(&[8, 4]), mute(true));
