@@ -36,7 +36,8 @@ macro_rules! targets {
 }
 
 targets! {
-    audio call_leg config conversation gemini_message identifiers live_session signature twilio_message twiml webhook
+    audio call_leg config conversation gemini_message hid_descriptor hid_reports identifiers live_session signature
+    twilio_message twiml webhook
 }
 
 #[test]

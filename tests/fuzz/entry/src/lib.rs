@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  bytes ─┬─ text as it comes ────────────► twilio_message, webhook, signature, identifiers, gemini_message, config
-//!         └─ a script (see [`script`]) ──► call_leg, live_session, conversation, twiml, audio
+//!         ├─ bytes as they come ──────────► hid_descriptor
+//!         └─ a script (see [`script`]) ──► call_leg, live_session, conversation, twiml, audio, hid_reports
 //! ```
 //!
 //! The fuzz targets below `fuzz_targets/` and the ordinary test `tests/corpus.rs`, which runs what is kept below
@@ -16,6 +17,7 @@ mod conversation;
 mod far_gemini;
 mod far_twilio;
 mod gemini;
+mod hid;
 mod leg;
 mod live;
 pub mod script;
@@ -26,6 +28,7 @@ pub use audio::audio;
 pub use config::config;
 pub use conversation::conversation;
 pub use gemini::gemini_message;
+pub use hid::{hid_descriptor, hid_reports};
 pub use leg::call_leg;
 pub use live::live_session;
 pub use twilio::{identifiers, signature, twilio_message, webhook};
@@ -35,12 +38,14 @@ pub use twiml::twiml;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every entry function with the name of its target and of its folder below `corpus/`.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     ("audio", audio),
     ("call_leg", call_leg),
     ("config", config),
     ("conversation", conversation),
     ("gemini_message", gemini_message),
+    ("hid_descriptor", hid_descriptor),
+    ("hid_reports", hid_reports),
     ("identifiers", identifiers),
     ("live_session", live_session),
     ("signature", signature),
