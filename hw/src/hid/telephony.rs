@@ -243,14 +243,16 @@ impl Telephony {
     }
 
     fn key(&mut self, at: usize, control: &KeyControl, last: i64, value: i64, now: Instant, pressed: &mut Pressed) {
-        let line = match control.key {
-            Key::HookSwitch => &mut self.hook,
-            Key::PhoneMute => &mut self.mute,
+        let (line, already) = match control.key {
+            Key::HookSwitch => (&mut self.hook, pressed.hook.is_some()),
+            Key::PhoneMute => (&mut self.mute, pressed.mute.is_some()),
             // The system turns volume keys into key events, and the device mostly obeys them itself.
             Key::Flash | Key::Redial | Key::Drop | Key::LineBusy | Key::VolumeUp | Key::VolumeDown => return,
         };
         let Some(asked) = asked(control.kind, last, value, &mut self.levels[at].rose, now) else { return };
         let accepted = match asked {
+            // One report is one press: a second key for the same in it repeats the first, or contradicts it.
+            _ if already => None,
             Asked::Other => line.pressed(now),
             Asked::State(state) => line.told(state, now),
         };

@@ -236,6 +236,16 @@ fn mute_repeated_in_a_second_report_counts_once() {
 }
 
 #[test]
+fn two_mute_keys_of_one_report_that_contradict_each_other_are_one_press() {
+    // Two signed fields of two bits; the report says on with one and off with the other.
+    let descriptor = [0x05, 0x0B, 0x15, 0xFF, 0x25, 1, 0x75, 2, 0x95, 1, 0x09, 0x2F, 0x81, 6, 0x09, 0x2F, 0x81, 6];
+    let mut world = World::with(&descriptor, IDLE);
+    assert_eq!(world.report(&[0b1101]), mute(true));
+    assert!(world.telephony.lamps().mute);
+    assert_eq!(world.telephony.ignored().echoes, 1);
+}
+
+#[test]
 fn two_way_mute_and_a_hook_in_an_array_without_lamps() {
     let mut world = World::with(BARE, IDLE);
     assert_eq!(world.report(&[0, 0, 1]), OFF);
