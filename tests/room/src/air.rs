@@ -358,4 +358,20 @@ mod tests {
         assert_eq!(scene.loudspeaker.since(0), [5_000; BLOCK]);
         assert_eq!(scene.microphone.since(0), block);
     }
+
+    #[test]
+    fn a_room_lives_in_real_time_or_as_much_faster_as_its_clock_says() {
+        let start = Instant::now();
+        let air = Air::new();
+        let reaches = |seconds: u64| {
+            air.wait_until(seconds * u64::from(RATE), Duration::from_secs(20)).unwrap();
+            start.elapsed().as_secs_f64()
+        };
+        // A stalled machine makes it later, never earlier.
+        let plain = reaches(2);
+        assert!(plain >= 1.98, "two seconds after {plain} s");
+        air.set_clock(2.0);
+        let faster = reaches(8);
+        assert!((4.98..7.5).contains(&faster), "two seconds and six at twice the speed after {faster} s");
+    }
 }

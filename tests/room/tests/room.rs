@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_room::{EchoPath, RATE, Room};
+use frontdesk_room::{BLOCK, EchoPath, RATE, Room};
 use frontdesk_voice::{
     Recogniser, Voice,
     measure::{find, rms_dbfs},
@@ -203,17 +203,19 @@ fn two_rooms_do_not_hear_each_other() {
 }
 
 #[test]
-fn a_person_interrupts_what_is_being_said() {
+fn a_person_speaks_over_what_is_being_said() {
     let room = Room::start().unwrap();
     let played = speech(PLAYED);
     let desk = Desk::start(&room, &played, &["--seconds", "5"]);
     let said = room.air().interrupt("Stop.", Duration::from_millis(400), SOON).unwrap();
     let positions = room.air().wait_until_said(&said, SOON).unwrap();
-    let onset = find(&played, &room.air().loudspeaker().since(0)).map_or(0, |found| found.at as u64);
-    let after = Duration::from_secs_f64((positions.start - onset) as f64 / f64::from(RATE));
-    assert!(after >= Duration::from_millis(400), "{after:?} after the first word");
-    assert!(positions.start < onset + played.len() as u64, "{after:?} after the first word: too late");
     desk.finish();
+    let found = find(&played, &room.air().loudspeaker().since(0)).unwrap();
+    assert!(found.correlation > 0.99, "{found:?}");
+    let first_word = found.at as u64;
+    // The person hears in blocks: the first one may begin before the word.
+    let over = first_word + u64::from(RATE) * 4 / 10 - BLOCK as u64..first_word + played.len() as u64;
+    assert!(over.contains(&positions.start), "{} is not in {over:?}", positions.start);
 }
 
 #[test]
