@@ -226,7 +226,7 @@ fn spawn(folder: &Path) -> Result<Child, ServerError> {
 fn start_script(folder: &Path) -> String {
     // `exit_on_eof` ends it with the process that holds its standard input, however that ends.
     format!(
-        "load-module module-native-protocol-unix socket={} auth-anonymous=1\nload-module module-cli exit_on_eof=1\n",
+        "load-module module-native-protocol-unix socket={} auth-anonymous=1 auth-cookie-enabled=no\nload-module module-cli exit_on_eof=1\n",
         socket(folder).display()
     )
 }
