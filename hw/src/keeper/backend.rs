@@ -11,6 +11,7 @@ use crate::pcm::alsa::{AlsaPcm, OpenError, PollWaiter};
 use crate::pcm::negotiate::NegotiateError;
 use crate::pcm::port::{Direction, Errno};
 use crate::rt::cycle::Duplex;
+use crate::rt::priority::Lent;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// An open device.
@@ -134,8 +135,10 @@ impl Backend for AlsaBackend {
             // Before the streams run: some devices answer no control transfers while they start.
             mixer::settle(card.index, &selected.quirk);
         }
+        let lent = selected.card.is_none().then(Lent::ask);
         let open = |direction| open_one(&selected, direction, avoid);
         let opened = open(Direction::Capture).and_then(|capture| Ok((capture, open(Direction::Playout)?)));
+        drop(lent);
         let (capture, playout) = opened.map_err(|(direction, error)| {
             let said = quiet.map(|said| said.borrow().to_string()).unwrap_or_default();
             self.failure(&selected, direction, &error, &said)

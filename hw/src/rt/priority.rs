@@ -40,12 +40,34 @@ pub fn ask(wanted: u8) -> Priority {
     Priority::Normal(refused)
 }
 
-#[expect(unsafe_code, reason = "no safe wrapper sets a single thread's policy")]
+/// A place before the others that the calling thread has for a while, and that threads which it starts meanwhile keep:
+/// plugins of ALSA's (a sound server's client) carry the sound on threads of their own, started while they are opened.
+/// Given back when this is dropped.
+pub struct Lent(());
+
+impl Lent {
+    /// Just below the audio thread. `None` where it is not granted; then those threads compete with all others.
+    pub fn ask() -> Option<Self> {
+        policy(libc::SCHED_FIFO, AUDIO - 1).ok().map(|()| Self(()))
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Going back to where every thread may be is never refused.
+        let _ = policy(libc::SCHED_OTHER, 0);
+    }
+}
+
 fn fifo(priority: u8) -> Result<(), Errno> {
+    policy(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority)
+}
+
+#[expect(unsafe_code, reason = "no safe wrapper sets a single thread's policy")]
+fn policy(policy: libc::c_int, priority: u8) -> Result<(), Errno> {
     let parameters = libc::sched_param { sched_priority: priority.into() };
     // SAFETY: the pointer is to a live local that the call only reads; 0 names the calling thread.
-    let answer =
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const parameters) };
+    let answer = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     if answer == 0 { Ok(()) } else { Err(last()) }
 }
 
@@ -95,6 +117,20 @@ pub fn hold<T: ?Sized>(value: &T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(unsafe_code, reason = "no safe wrapper asks for a thread's policy")]
+    fn a_place_that_was_lent_is_given_back() {
+        // SAFETY: no memory is involved; 0 names the calling thread.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let answers = std::thread::spawn(move || {
+            let lent = Lent::ask().map(|_lent| policy());
+            (lent, policy())
+        });
+        let (lent, after) = answers.join().unwrap();
+        assert!(lent.is_none_or(|lent| lent == libc::SCHED_FIFO));
+        assert_eq!(after, libc::SCHED_OTHER);
+    }
 
     #[test]
     fn a_thread_gets_a_priority_or_a_reason_and_goes_on() {
