@@ -83,6 +83,16 @@ pub struct Heard {
     pub pcm: [i16; LISTENING],
 }
 
+/// A voice that the worker noticed while the ear was only [watching](crate::knobs::Ear::Watching): that there was one,
+/// and none of its sound. What was kept of the sound tells the same events again when the ear opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noticed {
+    /// When the sound that decided it was captured.
+    pub at: Nanos,
+    /// What the talker did.
+    pub voice: VoiceEvent,
+}
+
 /// The agent's speech: 10 ms at 24 kHz, or the remainder of a reply.
 #[derive(Debug, Clone, Copy)]
 pub struct Speech {
@@ -105,5 +115,6 @@ const _: () = {
     moves_no_heap::<Playout>();
     moves_no_heap::<Played>();
     moves_no_heap::<Heard>();
+    moves_no_heap::<Noticed>();
     moves_no_heap::<Speech>();
 };

@@ -16,6 +16,11 @@
 pub mod bell;
 pub mod block;
 pub mod device;
+//! - [`dsp`]: the worker.
+
+pub mod bell;
+pub mod block;
+pub mod dsp;
 pub mod figures;
 pub mod hid;
 pub mod hotplug;

@@ -2,13 +2,13 @@
 //! pays for it.
 //!
 //! ```text
-//!  real-time thread ──captured, played──► DSP worker ──heard──► network
+//!  real-time thread ──captured, played──► DSP worker ──heard, noticed──► network
 //!                   ◄─────playout──────              ◄─speech──
 //! ```
 //!
 //! Full: the producer keeps what is new and counts it as lost ([`Figures`](crate::figures::Figures)); no producer waits.
 
-use crate::block::{Captured, Heard, Played, Playout, Speech};
+use crate::block::{Captured, Heard, Noticed, Played, Playout, Speech};
 use heapless::spsc::{Consumer, Producer, Queue};
 
 /// Slots towards the worker: 310 ms, as long as the longest stall of a loaded machine.
@@ -17,6 +17,8 @@ const FROM_DEVICE: usize = 32;
 const TO_DEVICE: usize = 8;
 /// Slots towards the network: 2.5 s, a stall of the runtime and what was kept of the first word.
 const TO_NETWORK: usize = 256;
+/// Slots of notices of a voice, while the ear only watches: ten voices that nobody has asked about.
+const NOTICES: usize = 32;
 /// Slots of speech: 150 ms; the backlog of a reply stays with whoever may drop it.
 const FROM_NETWORK: usize = 16;
 
@@ -40,6 +42,8 @@ pub struct DspEnds {
     pub playout: Producer<'static, Playout>,
     /// What was heard.
     pub heard: Producer<'static, Heard>,
+    /// Which voices were noticed while the ear only watched.
+    pub noticed: Producer<'static, Noticed>,
     /// What the agent says.
     pub speech: Consumer<'static, Speech>,
 }
@@ -48,6 +52,8 @@ pub struct DspEnds {
 pub struct NetEnds {
     /// What was heard.
     pub heard: Consumer<'static, Heard>,
+    /// Which voices were noticed while the ear only watched.
+    pub noticed: Consumer<'static, Noticed>,
     /// What the agent says.
     pub speech: Producer<'static, Speech>,
 }
@@ -58,11 +64,12 @@ pub fn make() -> (RtEnds, DspEnds, NetEnds) {
     let (played_in, played) = ring::<Played, FROM_DEVICE>();
     let (playout_in, playout) = ring::<Playout, TO_DEVICE>();
     let (heard_in, heard) = ring::<Heard, TO_NETWORK>();
+    let (noticed_in, noticed) = ring::<Noticed, NOTICES>();
     let (speech_in, speech) = ring::<Speech, FROM_NETWORK>();
     (
         RtEnds { captured: captured_in, played: played_in, playout },
-        DspEnds { captured, played, playout: playout_in, heard: heard_in, speech },
-        NetEnds { heard, speech: speech_in },
+        DspEnds { captured, played, playout: playout_in, heard: heard_in, noticed: noticed_in, speech },
+        NetEnds { heard, noticed, speech: speech_in },
     )
 }
 

@@ -1,0 +1,201 @@
+//! From the microphone towards the model.
+
+use super::convert::{Converter, rate_of};
+use super::echo::{Canceller, Convergence, power};
+use super::reference::Reference;
+use crate::block::{Captured, Heard, LISTENING, Nanos, Noticed, Run};
+use crate::figures::Figures;
+use crate::knobs::{Ear, EchoMode};
+use frontdesk_core::audio::vad::{Vad, VoiceEvent};
+use frontdesk_core::units::{Dbfs, SampleRate};
+use std::collections::VecDeque;
+
+/// Blocks that are kept while a voice is waited for: one second, which holds half a second before the first word and
+/// the decision that it was one.
+pub(super) const KEPT: usize = 100;
+/// Blocks for which the canceller goes on learning after the loudspeaker fell silent, while nobody listens.
+const LINGER: u32 = 100;
+
+/// Where the listener's answers go.
+pub(super) trait Sink {
+    /// A block that leaves the box's worker. Called with an open ear only.
+    fn heard(&mut self, heard: &Heard);
+    /// A voice was noticed while watching.
+    fn noticed(&mut self, noticed: Noticed);
+}
+
+/// The capture side. Allocates when the ear or the device changes, sonora apart.
+pub(super) struct Listener {
+    path: Option<Path>,
+    ear: Ear,
+    vad: Vad,
+    kept: VecDeque<Heard>,
+}
+
+/// What belongs to one run of one device.
+struct Path {
+    run: Run,
+    lengths: (u16, u16),
+    near: Converter,
+    far: Converter,
+    canceller: Option<Canceller>,
+    convergence: Convergence,
+    /// Blocks since the loudspeaker was audible.
+    quiet: u32,
+    asleep: bool,
+}
+
+/// One block on its way.
+struct Judged {
+    pcm: [i16; LISTENING],
+    at: Nanos,
+    agent_heard: bool,
+}
+
+impl Listener {
+    pub(super) fn new() -> Self {
+        Self { path: None, ear: Ear::Closed, vad: Vad::new(), kept: VecDeque::with_capacity(KEPT) }
+    }
+
+    /// Obeys the ear: what was kept leaves first when it opens, and is forgotten when it closes.
+    pub(super) fn set_ear(&mut self, ear: Ear, sink: &mut impl Sink) {
+        if ear == self.ear {
+            return;
+        }
+        if self.ear == Ear::Closed {
+            self.vad = Vad::new();
+        }
+        if ear == Ear::Open {
+            for heard in &self.kept {
+                sink.heard(heard);
+            }
+        }
+        self.kept.clear();
+        self.ear = ear;
+    }
+
+    /// Takes one captured block through.
+    pub(super) fn take(
+        &mut self,
+        captured: &Captured,
+        reference: &mut Reference,
+        echo: EchoMode,
+        figures: &Figures,
+        sink: &mut impl Sink,
+    ) {
+        let len = usize::from(captured.len);
+        let Some(rate) = rate_of(len) else { return };
+        figures.capture_level.set(Dbfs::of_mean_square(power(&captured.pcm[..len])).0);
+        let played = reference.find(captured);
+        let far_len = played.as_ref().map_or(0, |it| it.len);
+        let path = Path::renew(&mut self.path, captured, rate, far_len);
+        let far = played.as_ref().map(|it| &it.pcm[..usize::from(it.len)]);
+        let audible = reference.is_audible(captured.at);
+        if path.sleeps(self.ear, audible) {
+            return;
+        }
+        let Some(mut judged) = path.process(captured, far, echo, reference.lead_ms(), audible, figures) else { return };
+        if audible && (echo == EchoMode::HalfDuplex || echo == EchoMode::Software && path.convergence.is_failing()) {
+            // Silence, not nothing: the conversation's clock goes on, and a voice that was under way ends.
+            judged.pcm.fill(0);
+        }
+        if self.ear != Ear::Closed {
+            self.judge(&judged, reference, figures, sink);
+        }
+    }
+
+    fn judge(&mut self, judged: &Judged, reference: &Reference, figures: &Figures, sink: &mut impl Sink) {
+        let mut voice: Option<VoiceEvent> = None;
+        // A block is shorter than what is judged at once: one event at most.
+        self.vad.push(&judged.pcm, judged.agent_heard, |event| voice = Some(event));
+        figures.heard_level.set(Dbfs::of_mean_square(power(&judged.pcm)).0);
+        let heard = Heard { at: judged.at, voice, played: reference.spoken(judged.at), pcm: judged.pcm };
+        if self.ear == Ear::Open {
+            sink.heard(&heard);
+            return;
+        }
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(heard);
+        if let Some(voice) = voice {
+            sink.noticed(Noticed { at: judged.at, voice });
+        }
+    }
+}
+
+impl Path {
+    /// The path of this block's run and rates, a new one when they are others.
+    fn renew<'a>(path: &'a mut Option<Self>, captured: &Captured, rate: SampleRate, far_len: u16) -> &'a mut Self {
+        let fits = |it: &Self| {
+            it.run == captured.run && it.lengths.0 == captured.len && (far_len == 0 || far_len == it.lengths.1)
+        };
+        if let Some(kept) = path.take_if(|it| fits(it)) {
+            return path.insert(kept);
+        }
+        let far_len = if far_len == 0 { captured.len } else { far_len };
+        let far_rate = rate_of(usize::from(far_len)).unwrap_or(rate);
+        path.insert(Self {
+            run: captured.run,
+            lengths: (captured.len, far_len),
+            near: Converter::new(rate, SampleRate::LISTENING),
+            far: Converter::new(far_rate, SampleRate::LISTENING),
+            canceller: None,
+            convergence: Convergence::default(),
+            quiet: 0,
+            asleep: true,
+        })
+    }
+
+    /// Whether nothing needs to be done: nobody listens, and the canceller has nothing to learn.
+    fn sleeps(&mut self, ear: Ear, audible: bool) -> bool {
+        self.quiet = if audible { 0 } else { self.quiet.saturating_add(1) };
+        let sleeps = ear == Ear::Closed && self.quiet > LINGER;
+        if self.asleep && !sleeps {
+            self.near.reset();
+            self.far.reset();
+        }
+        self.asleep = sleeps;
+        sleeps
+    }
+
+    fn process(
+        &mut self,
+        captured: &Captured,
+        far: Option<&[i16]>,
+        echo: EchoMode,
+        lead_ms: i32,
+        audible: bool,
+        figures: &Figures,
+    ) -> Option<Judged> {
+        let mut pcm = [0; LISTENING];
+        let mut reference = [0; LISTENING];
+        self.near.push(&captured.pcm[..usize::from(captured.len)]);
+        match far {
+            Some(far) => self.far.push(far),
+            None => self.far.push(&[0; crate::block::MOST][..usize::from(self.lengths.1)]),
+        }
+        if self.near.take(&mut pcm) < LISTENING || self.far.take(&mut reference) < LISTENING {
+            return None;
+        }
+        if echo == EchoMode::Software {
+            self.cancel(&reference, &mut pcm, lead_ms, figures);
+        } else if self.canceller.take().is_some() {
+            self.convergence = Convergence::default();
+        }
+        let late = SampleRate::LISTENING.duration_of(self.near.lag()).as_nanos() as u64;
+        Some(Judged { pcm, at: Nanos(captured.at.0.saturating_sub(late)), agent_heard: audible })
+    }
+
+    fn cancel(&mut self, far: &[i16; LISTENING], near: &mut [i16; LISTENING], lead_ms: i32, figures: &Figures) {
+        let canceller = self.canceller.get_or_insert_with(Canceller::new);
+        let before = power(near);
+        if !canceller.process(far, near, lead_ms) {
+            return;
+        }
+        if let Some(erle) = self.convergence.push(power(far), before, power(near)) {
+            figures.erle.set(erle);
+            figures.echo_delay.set(canceller.delay_ms().unwrap_or(0) as f32);
+        }
+    }
+}
