@@ -11,15 +11,12 @@
 //!   [`mixer`]) to [`rt`] (the thread that serves it); [`hotplug`] tells when to look again.
 //! - [`block`]: what the rings carry; [`rings`]: the rings; [`knobs`]: what the network side asks; [`figures`]: what the
 //!   threads tell of themselves; [`bell`]: how one wakes another.
-//! - [`hid`]: buttons and lamps.
+//! - [`dsp`]: the worker; [`hid`]: buttons and lamps, which [`panel`] keeps beside the device.
+//! - [`desk`]: all of it put together.
 
 pub mod bell;
 pub mod block;
 pub mod device;
-//! - [`dsp`]: the worker.
-
-pub mod bell;
-pub mod block;
 pub mod dsp;
 pub mod figures;
 pub mod hid;

@@ -54,7 +54,7 @@ struct Judged {
 
 impl Listener {
     pub(super) fn new() -> Self {
-        Self { path: None, ear: Ear::Closed, vad: Vad::new(), kept: VecDeque::with_capacity(KEPT) }
+        Self { path: None, ear: Ear::Closed, vad: Vad::behind_canceller(), kept: VecDeque::with_capacity(KEPT) }
     }
 
     /// Obeys the ear: what was kept leaves first when it opens, and is forgotten when it closes.
@@ -63,7 +63,7 @@ impl Listener {
             return;
         }
         if self.ear == Ear::Closed {
-            self.vad = Vad::new();
+            self.vad = Vad::behind_canceller();
         }
         if ear == Ear::Open {
             for heard in &self.kept {

@@ -16,10 +16,11 @@
 //! longer than a second. The program's own xruns are heard as silence, as on a real device.
 //!
 //! - [`Room`]: everything together; [`SoundServer`]: the sound card; [`Air`]: the room, and the person in it;
-//! - [`EchoPath`]: how the loudspeaker comes back; [`Recording`]: what was to be heard, and when.
+//! - [`acoustics`]: how a room answers; [`EchoPath`]: how the loudspeaker comes back; [`Recording`]: what was to be heard, and when.
 //!
 //! Nothing here is shipped. All functions block for no longer than the limit that they are given.
 
+pub mod acoustics;
 mod air;
 mod convolve;
 mod ear;

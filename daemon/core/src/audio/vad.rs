@@ -48,6 +48,13 @@ const QUIET: Thresholds = Thresholds { gate: Dbfs(-48.0), score: 0.55, frames: 2
 /// An echo is the agent's own voice: no score tells it from a caller, only its level does. Speech is sent at about -20
 /// dBFS with peaks 10 dB above, so an echo 30 dB down stays below this gate; a caller is 10 dB and more above it.
 const AGENT_HEARD: Thresholds = Thresholds { gate: Dbfs(-38.0), score: 0.55, frames: 2 };
+/// Behind an echo canceller that has learnt the room, an echo is 30 dB down and more (-56 dBFS), and its suppressor takes
+/// a part of whoever speaks over the agent as well. The gate need not rise then as it does on the phone: a word's
+/// quieter syllables would be lost.
+const CANCELLED: Dbfs = Dbfs(-48.0);
+/// And what the suppressor leaves of the first 400 ms of such a voice: with espeak-ng's speech over an equally loud echo,
+/// [`SUSTAINED`] itself was reached only after 670 to 750 ms.
+const SUSTAINED_CANCELLED: Duration = Duration::from_millis(288);
 /// Frames before a loud one that the detector hears as well: it looks at 48 ms and their two predecessors. With less it
 /// finds a voice up to 30 ms later.
 const CONTEXT: usize = 5;
@@ -70,6 +77,8 @@ pub struct Vad {
     /// Frames for which the gate stays open.
     open_for: usize,
     gates: [f32; 2],
+    /// What makes a voice a sustained one, while the agent is not heard and while it is.
+    sustained: [Duration; 2],
     rising: u32,
     stretch: Option<Stretch>,
 }
@@ -98,8 +107,19 @@ impl Vad {
             skipped: VecDeque::with_capacity(CONTEXT),
             open_for: 0,
             gates: [QUIET.gate.mean_square(), AGENT_HEARD.gate.mean_square()],
+            sustained: [SUSTAINED; 2],
             rising: 0,
             stretch: None,
+        }
+    }
+
+    /// A judge behind an echo canceller, which has heard nothing yet: it need not be told of a voice over the agent as
+    /// loudly and as long as one on a phone.
+    pub fn behind_canceller() -> Self {
+        Self {
+            gates: [QUIET.gate.mean_square(), CANCELLED.mean_square()],
+            sustained: [SUSTAINED, SUSTAINED_CANCELLED],
+            ..Self::new()
         }
     }
 
@@ -149,7 +169,7 @@ impl Vad {
                 stretch.silent = Duration::ZERO;
                 stretch.voiced += FRAME_SPAN;
                 stretch.trusted = if stretch.trusted > 0 { stretch.trusted - 1 } else { TRUSTED };
-                if stretch.sustained || stretch.voiced < SUSTAINED {
+                if stretch.sustained || stretch.voiced < self.sustained[usize::from(agent_heard)] {
                     return None;
                 }
                 stretch.sustained = true;

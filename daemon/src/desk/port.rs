@@ -1,0 +1,72 @@
+//! The network side of the sound card: rings, news and knobs, whoever stands behind them.
+
+use frontdesk_core::audio::vad::VoiceEvent;
+use frontdesk_hw::bell::Bell;
+use frontdesk_hw::figures::Figures;
+use frontdesk_hw::knobs::Knobs;
+use frontdesk_hw::rings::NetEnds;
+
+/// What happens at the device, beside sound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A device runs.
+    Attached(Device),
+    /// It has gone.
+    Detached {
+        /// Why.
+        why: String,
+    },
+    /// Something about the device that does not work as it should.
+    Remark(String),
+    /// Something is wrong that a person can do something about: what, and what would do.
+    Trouble(String),
+    /// The hook button was pressed.
+    Hook,
+    /// The microphone was switched off or on at the device.
+    Muted(bool),
+    /// A voice, while the ear is watching.
+    Voice(VoiceEvent),
+}
+
+/// A device, as people are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its product name.
+    pub name: String,
+    /// How it was opened: rates, channels, periods.
+    pub opened: String,
+    /// What does not work as it should, and what would help.
+    pub remarks: Vec<String>,
+}
+
+/// The lamps of a speakerphone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The microphone is live.
+    pub off_hook: bool,
+    /// A call rings.
+    pub ring: bool,
+}
+
+/// Takes the next piece of news, from the rings or from beside them.
+pub type NextNews = Box<dyn FnMut(&mut NetEnds) -> Option<News> + Send>;
+
+/// The network side of one desk.
+pub struct Port {
+    /// The rings of sound.
+    pub ends: NetEnds,
+    /// The next thing that happened; `None` when there is nothing for now. Never blocks.
+    pub news: NextNews,
+    /// Rung when there is sound or news.
+    pub bell: Bell,
+    /// To be rung when speech was put behind silence.
+    pub worker: Bell,
+    /// What is asked of the audio threads.
+    pub knobs: &'static Knobs,
+    /// What they tell of themselves.
+    pub figures: &'static Figures,
+    /// Sets the device's lamps. Never blocks.
+    pub show: Box<dyn Fn(Shown) + Send>,
+    /// Switches the microphone on, and its lamp off. Never blocks.
+    pub unmute: Box<dyn Fn() + Send>,
+}

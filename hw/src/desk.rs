@@ -1,0 +1,96 @@
+//! One desk, put together: the device's keeper with the real-time thread, the worker, the buttons and lamps.
+//!
+//! Everything that is shared lasts as long as the process, so that no audio thread ever frees it: one desk a process, as
+//! there is one speakerphone on the counter.
+
+use crate::bell::Bell;
+use crate::dsp::{self, Worker};
+use crate::figures::Figures;
+use crate::hid::handset::HidEvent;
+use crate::keeper::news::{self, News};
+use crate::keeper::{Keeper, Settings};
+use crate::knobs::Knobs;
+use crate::panel::{ButtonNews, Lamps, Panel};
+use crate::rings::{self, NetEnds};
+use std::io;
+use std::sync::mpsc::Receiver;
+
+/// A running desk. Stop it: dropped, its threads end by themselves some time later.
+pub struct Desk {
+    keeper: Keeper,
+    worker: dsp::Handle,
+}
+
+/// The network side of a desk.
+pub struct Side {
+    /// Sound and voices.
+    pub ends: NetEnds,
+    /// What happens to the device.
+    pub device: Receiver<News>,
+    /// What is pressed.
+    pub buttons: ButtonNews,
+    /// Rung when there is something in any of them.
+    pub bell: Bell,
+    /// What is asked of the audio threads.
+    pub knobs: &'static Knobs,
+    /// What they tell of themselves.
+    pub figures: &'static Figures,
+    /// Sets the device's lamps.
+    pub lamps: Lamps,
+    /// To be rung when speech was put behind silence: the worker then need not wait for the device's next period.
+    pub worker: Bell,
+}
+
+/// What happened at the desk, whoever tells it.
+#[derive(Debug)]
+pub enum Happened {
+    /// To the device.
+    Device(News),
+    /// To its buttons.
+    Button(HidEvent),
+    /// There are no buttons: why.
+    NoButtons(String),
+    /// A voice, while what is heard is not passed on.
+    Voice(frontdesk_core::audio::vad::VoiceEvent),
+}
+
+impl Side {
+    /// The next thing that happened. Never waits.
+    pub fn next(ends: &mut NetEnds, device: &Receiver<News>, buttons: &ButtonNews) -> Option<Happened> {
+        if let Ok(news) = device.try_recv() {
+            return Some(Happened::Device(news));
+        }
+        if let Ok(event) = buttons.pressed.try_recv() {
+            return Some(Happened::Button(event));
+        }
+        if let Ok(why) = buttons.unusable.try_recv() {
+            return Some(Happened::NoButtons(why));
+        }
+        ends.noticed.dequeue().map(|noticed| Happened::Voice(noticed.voice))
+    }
+}
+
+impl Desk {
+    /// Starts keeping a desk. `figures` are shared with whoever shows them.
+    pub fn start(settings: Settings, figures: &'static Figures) -> io::Result<(Self, Side)> {
+        let (bell, worker_bell) = (Bell::new()?, Bell::new()?);
+        let knobs: &'static Knobs = Box::leak(Box::new(Knobs::new()));
+        let (rt, dsp, ends) = rings::make();
+        let worker = dsp::start(Worker::new(dsp, knobs, figures, bell.clone()), worker_bell.clone())?;
+        let (outlet, device) = news::channel(bell.clone());
+        let (panel, lamps, buttons) = Panel::new(knobs, bell.clone());
+        let keeper = Keeper::start(settings, rt, knobs, figures, worker_bell.clone(), outlet, Box::new(panel))?;
+        Ok((Self { keeper, worker }, Side { ends, device, buttons, bell, knobs, figures, lamps, worker: worker_bell }))
+    }
+
+    /// Whether the worker runs.
+    pub fn is_alive(&self) -> bool {
+        !self.worker.is_finished()
+    }
+
+    /// Closes the device and ends all threads; within seconds, also when the device hangs. Blocks.
+    pub fn stop(self) {
+        self.keeper.stop();
+        drop(self.worker);
+    }
+}
