@@ -127,6 +127,27 @@ fn the_agents_echo_is_no_caller_while_it_is_heard() {
 }
 
 #[test]
+fn behind_a_canceller_a_quiet_caller_counts_over_the_agent_and_sooner() {
+    let mut wide = Vec::new();
+    let quiet = louder(&decoded(CALLER), -18.0);
+    Resampler::new(SampleRate::TELEPHONY, SampleRate::LISTENING).push(&quiet, &mut wide);
+    let events = |mut vad: Vad, agent_heard: bool| {
+        let (mut events, mut frames) = (Vec::new(), 0);
+        for frame in wide.chunks(FRAME) {
+            frames += 1;
+            vad.push(frame, agent_heard, |event| events.push((frames, event)));
+        }
+        events
+    };
+    let sustained = |events: &[(i32, VoiceEvent)]| events.iter().find(|it| it.1 == Sustained).map(|it| it.0);
+    let behind = events(Vad::behind_canceller(), true);
+    assert!(sustained(&events(Vad::new(), true)).is_none(), "a phone's gate lets it through");
+    assert!(sustained(&behind) < sustained(&events(Vad::behind_canceller(), false)));
+    assert!(sustained(&behind).is_some());
+    assert_eq!(events(Vad::behind_canceller(), false), events(Vad::new(), false));
+}
+
+#[test]
 fn a_sentence_is_sustained_once_and_ends_a_quarter_of_a_second_behind_its_last_sound() {
     let voice = decoded(QUESTION);
     let line = [noise(Dbfs(-62.0), 4_000), voice.clone(), noise(Dbfs(-62.0), 8_000)].concat();
