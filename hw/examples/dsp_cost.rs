@@ -80,8 +80,15 @@ impl Desk {
         }
         self.last = pcm;
         let (run, len, at) = (Run(1), MOST as u16, |periods| Nanos(periods * 10_000_000));
-        let _ = self.rt.captured.enqueue(Captured { run, at: at(self.period), muted: false, len, pcm: mic });
-        let _ = self.rt.played.enqueue(Played { run, at: at(self.period + 2), end, len, pcm });
+        let _ = self.rt.captured.enqueue(Captured {
+            run,
+            seq: self.period,
+            at: at(self.period),
+            muted: false,
+            len,
+            pcm: mic,
+        });
+        let _ = self.rt.played.enqueue(Played { run, seq: self.period, at: at(self.period + 2), end, len, pcm });
         self.period += 1;
         let (before, began) = (ALLOCATIONS.load(Ordering::Relaxed), Instant::now());
         self.worker.turn();

@@ -30,6 +30,8 @@ pub struct Run(pub u32);
 pub struct Captured {
     /// The run it belongs to.
     pub run: Run,
+    /// Its number in the run; blocks that found no room in the ring are counted too.
+    pub seq: u64,
     /// When its last sample was at the converter, the device's own processing apart.
     pub at: Nanos,
     /// Whether the privacy mute has replaced it by silence.
@@ -60,6 +62,8 @@ pub struct Playout {
 pub struct Played {
     /// The run it belongs to.
     pub run: Run,
+    /// Its number in the run; blocks that found no room in the ring are counted too.
+    pub seq: u64,
     /// When its last sample will be at the converter, the device's own processing apart.
     pub at: Nanos,
     /// The newest [`Playout::end`] that was given to the device.

@@ -10,9 +10,10 @@ const KEPT: usize = 48;
 /// A block is given to the canceller so long before it is heard, if it is known by then: an echo must never come before
 /// its cause, and a time stamp may be a few milliseconds wrong.
 const LEAD: i64 = 20_000_000;
-/// So far a block may be from its place before one is left out or made up: more than half a period, so that jitter
-/// does not move it to and fro.
+/// So far the first pair of a run may be from its place: more than half a period, so that there always is one.
 const SLACK: i64 = 7_500_000;
+/// Captured blocks without a played one after which the two are paired anew: half a second.
+const ESTRANGED: u32 = 50;
 /// Below this level nobody hears the loudspeaker.
 const AUDIBLE: Dbfs = Dbfs(-50.0);
 /// So long after the last sound of the loudspeaker its echo is over: the device's own delay and the room's tail.
@@ -28,6 +29,11 @@ pub(super) struct Reference {
     run: Option<Run>,
     /// What lies between a captured block and the played one that goes with it, ns; found at the first of a run.
     lead: Option<i64>,
+    /// And what lies between their numbers, from the first pair on. Both directions keep the pace of one device, so it
+    /// stays what it is; stamps wander by milliseconds, and a block left out for that would move the echo.
+    offset: Option<i64>,
+    /// Captured blocks in a row without their played ones.
+    alone: u32,
     /// The last captured block had its played one.
     paired: bool,
     /// The end of the echo of what was audible.
@@ -41,6 +47,8 @@ impl Reference {
             history: VecDeque::with_capacity(KEPT),
             run: None,
             lead: None,
+            offset: None,
+            alone: 0,
             paired: false,
             audible_until: Nanos(0),
         }
@@ -54,6 +62,8 @@ impl Reference {
                 history: std::mem::take(&mut self.history),
                 run: Some(played.run),
                 lead: None,
+                offset: None,
+                alone: 0,
                 paired: false,
                 audible_until: self.audible_until,
             };
@@ -72,16 +82,20 @@ impl Reference {
     /// Whether the block that belongs to `captured` has not come yet, but will at any moment: the real-time thread
     /// was seen between its two rings.
     pub(super) fn is_behind(&self, captured: &Captured) -> bool {
-        let wanted = captured.at.0 as i64 + self.lead.unwrap_or(0) - SLACK;
-        self.paired
-            && self.run == Some(captured.run)
-            && self.waiting.back().is_none_or(|played| (played.at.0 as i64) < wanted)
+        let Some(offset) = self.offset else { return false };
+        let wanted = captured.seq.saturating_add_signed(offset);
+        self.paired && self.run == Some(captured.run) && self.waiting.back().is_none_or(|played| played.seq < wanted)
     }
 
     /// The played block that goes with `captured`; `None` where there is none, and silence stands for it.
     pub(super) fn find(&mut self, captured: &Captured) -> Option<Played> {
         let found = self.look(captured);
         self.paired = found.is_some();
+        self.alone = if self.paired { 0 } else { self.alone + 1 };
+        if self.alone >= ESTRANGED {
+            // Two devices, or one that lost sound without a word.
+            (self.lead, self.offset, self.alone) = (None, None, 0);
+        }
         if let Some(played) = &found
             && level::mean_square(&played.pcm[..usize::from(played.len)]) > AUDIBLE.mean_square()
         {
@@ -94,13 +108,25 @@ impl Reference {
         if self.run != Some(captured.run) {
             return None;
         }
+        let Some(offset) = self.offset else { return self.meet(captured) };
+        let wanted = captured.seq.saturating_add_signed(offset);
+        while self.waiting.front().is_some_and(|it| it.seq < wanted) {
+            self.waiting.pop_front();
+        }
+        self.waiting.pop_front_if(|it| it.seq == wanted)
+    }
+
+    /// The first pair of a run, by time: the newest block that is not more than the lead ahead.
+    fn meet(&mut self, captured: &Captured) -> Option<Played> {
         let at = captured.at.0 as i64;
         let newest = self.waiting.back()?.at.0 as i64;
         let lead = *self.lead.get_or_insert((newest - at).clamp(-PERIOD_NANOS, LEAD));
         while self.waiting.front().is_some_and(|it| (it.at.0 as i64) < at + lead - SLACK) {
             self.waiting.pop_front();
         }
-        self.waiting.pop_front_if(|it| (it.at.0 as i64) <= at + lead + SLACK)
+        let found = self.waiting.pop_front_if(|it| (it.at.0 as i64) <= at + lead + SLACK)?;
+        self.offset = Some(found.seq as i64 - captured.seq as i64);
+        Some(found)
     }
 
     /// What lies between a captured block and the played one given with it, in milliseconds.
@@ -140,11 +166,11 @@ mod tests {
     use crate::block::MOST;
 
     fn played(ms: u64, end: u64) -> Played {
-        Played { run: Run(1), at: Nanos(ms * 1_000_000), end, len: 480, pcm: [end as i16; MOST] }
+        Played { run: Run(1), seq: ms / 10, at: Nanos(ms * 1_000_000), end, len: 480, pcm: [end as i16; MOST] }
     }
 
     fn captured(ms: u64) -> Captured {
-        Captured { run: Run(1), at: Nanos(ms * 1_000_000), muted: false, len: 480, pcm: [0; MOST] }
+        Captured { run: Run(1), seq: ms / 10, at: Nanos(ms * 1_000_000), muted: false, len: 480, pcm: [0; MOST] }
     }
 
     #[test]
@@ -168,6 +194,40 @@ mod tests {
             reference.push(&played(1_000 + 10 * n + n * 7 % 5, n));
             assert_eq!(reference.find(&captured(985 + 10 * n)).map(|it| it.end), Some(n));
         }
+    }
+
+    #[test]
+    fn stamps_that_wander_apart_move_nothing() {
+        let mut reference = Reference::new();
+        for n in 0..2_000u64 {
+            reference
+                .push(&Played { at: Nanos((1_000 + 10 * n) * 1_000_000 + n * 20_000), ..played(1_000 + 10 * n, n) });
+            assert_eq!(reference.find(&captured(985 + 10 * n)).map(|it| it.end), Some(n), "40 ms in 20 s");
+        }
+    }
+
+    #[test]
+    fn what_is_lost_on_either_side_is_missed_once_and_moves_nothing() {
+        let mut reference = Reference::new();
+        for n in 0..100u64 {
+            reference.push(&played(1_000 + 10 * n, n));
+            if n % 7 != 3 {
+                assert_eq!(reference.find(&captured(985 + 10 * n)).map(|it| it.end), Some(n));
+            }
+        }
+    }
+
+    #[test]
+    fn two_devices_are_paired_anew_when_they_have_lost_each_other() {
+        let mut reference = Reference::new();
+        let mut found = 0;
+        for n in 0..300u64 {
+            // The loudspeaker's device leaps by a second, without a word.
+            let leap = if n < 100 { 0 } else { 100 };
+            reference.push(&Played { seq: n + leap, ..played(1_000 + 10 * n, n) });
+            found += usize::from(reference.find(&captured(985 + 10 * n)).is_some());
+        }
+        assert!((240..300).contains(&found), "{found}");
     }
 
     #[test]

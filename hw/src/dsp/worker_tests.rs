@@ -72,12 +72,25 @@ impl Rig {
             }
         }
         self.loudspeaker.extend_from_slice(&pcm[..self.len]);
-        let mut captured =
-            Captured { run: self.run, at: Self::at(self.period), muted: false, len: self.len as u16, pcm: [0; MOST] };
+        let mut captured = Captured {
+            run: self.run,
+            seq: self.period,
+            at: Self::at(self.period),
+            muted: false,
+            len: self.len as u16,
+            pcm: [0; MOST],
+        };
         captured.pcm[..self.len].copy_from_slice(mic);
         let at = Self::at(self.period + HELD);
         let _ = self.rt.captured.enqueue(captured);
-        let _ = self.rt.played.enqueue(Played { run: self.run, at, end: self.end, len: self.len as u16, pcm });
+        let _ = self.rt.played.enqueue(Played {
+            run: self.run,
+            seq: self.period,
+            at,
+            end: self.end,
+            len: self.len as u16,
+            pcm,
+        });
         self.period += 1;
     }
 

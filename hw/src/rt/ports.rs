@@ -15,6 +15,9 @@ pub struct Ports {
     knobs: &'static Knobs,
     figures: &'static Figures,
     run: Run,
+    /// Blocks of this run so far.
+    captured: u64,
+    played: u64,
     /// The newest end of speech that was given to the device.
     end: u64,
     /// What was played last, and how much of it: a fade begins where it ended.
@@ -30,7 +33,18 @@ const FADES: usize = 2;
 impl Ports {
     /// Before the first device.
     pub fn new(ends: RtEnds, knobs: &'static Knobs, figures: &'static Figures) -> Self {
-        Self { ends, knobs, figures, run: Run(0), end: 0, last: [0; MOST], last_len: 0, silent: true }
+        Self {
+            ends,
+            knobs,
+            figures,
+            run: Run(0),
+            captured: 0,
+            played: 0,
+            end: 0,
+            last: [0; MOST],
+            last_len: 0,
+            silent: true,
+        }
     }
 
     /// The rings' ends, for whoever ends the desk.
@@ -51,6 +65,7 @@ impl Ports {
     /// A stream starts: nothing lines up with what was before.
     pub fn begin_run(&mut self) {
         self.run = Run(self.run.0.wrapping_add(1));
+        (self.captured, self.played) = (0, 0);
         self.last_len = 0;
         self.silent = true;
     }
@@ -60,7 +75,9 @@ impl Ports {
     /// Full ring: the new block is dropped and counted; the worker is late and what it already has comes first.
     pub fn captured(&mut self, frames: &[u8], setting: &Setting, at: Nanos) {
         let muted = self.knobs.is_muted();
-        let mut block = Captured { run: self.run, at, muted, len: setting.block().min(MOST) as u16, pcm: [0; MOST] };
+        let (run, seq, len) = (self.run, self.captured, setting.block().min(MOST) as u16);
+        self.captured += 1;
+        let mut block = Captured { run, seq, at, muted, len, pcm: [0; MOST] };
         // Muted sound is not even mixed down: no later stage can leak what it never had.
         if !muted && let Some(pcm) = block.pcm.get_mut(..usize::from(block.len)) {
             wire::to_mono(frames, setting.format, setting.channels, pcm);
@@ -74,7 +91,9 @@ impl Ports {
     /// converter. Returns how many bytes.
     pub fn playout(&mut self, frames: &mut [u8], setting: &Setting, at: Nanos) -> usize {
         let len = setting.block().min(MOST);
-        let mut played = Played { run: self.run, at, end: self.end, len: len as u16, pcm: [0; MOST] };
+        let (run, seq) = (self.run, self.played);
+        self.played += 1;
+        let mut played = Played { run, seq, at, end: self.end, len: len as u16, pcm: [0; MOST] };
         let next = self.next(len);
         if let (Some(pcm), Some(last)) = (played.pcm.get_mut(..len), self.last.get_mut(..len)) {
             match next {

@@ -124,8 +124,8 @@ impl Desk {
             let at = |periods: u64| Nanos(periods * 10_000_000);
             let now = n as u64 + 100;
             let (run, len) = (Run(1), LEN as u16);
-            let _ = self.rt.captured.enqueue(Captured { run, at: at(now), muted: false, len, pcm: mic });
-            let _ = self.rt.played.enqueue(Played { run, at: at(now + HELD), end, len, pcm: played });
+            let _ = self.rt.captured.enqueue(Captured { run, seq: now, at: at(now), muted: false, len, pcm: mic });
+            let _ = self.rt.played.enqueue(Played { run, seq: now, at: at(now + HELD), end, len, pcm: played });
             self.worker.turn();
             let before = record.heard.len();
             record.heard.extend(std::iter::from_fn(|| self.net.heard.dequeue()));

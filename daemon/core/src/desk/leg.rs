@@ -4,6 +4,10 @@
 //! how far it has been heard comes back with every captured block. What a barge-in must drop waits here or carries an
 //! epoch that the worker and the device's thread look at, so it is dropped at once wherever it is.
 //!
+//! While the agent is heard, the model gets what the microphone has only from a voice on that the local detector has
+//! found: what a canceller leaves of an echo is enough to make the service interrupt itself. What came just before the
+//! detector was sure is kept, and goes ahead of the rest.
+//!
 //! Two scales count samples of agent speech (24 kHz). The *device's* never goes back: it numbers what was handed out.
 //! The conversation's goes back to what was heard when the rest is dropped. [`DeskLeg`] alone knows both.
 
@@ -22,6 +26,11 @@ const RATE: SampleRate = SampleRate::SPEAKING;
 const PER_POSITION: u64 = 3;
 /// A block below this level is silence to a listener.
 const AUDIBLE: Dbfs = Dbfs(-50.0);
+/// The echo of the agent's last sound comes that much behind it: the device's own delay and the room's tail.
+const ECHO_TAIL: Duration = Duration::from_millis(250);
+/// What is kept of the microphone while the agent is heard, samples of 16 kHz: 300 ms. A voice over the agent's is found
+/// 60 to 150 ms after it began.
+const KEPT: usize = 4_800;
 /// A device that reports nothing for that long has stopped: what is heard no longer moves by the clock.
 const STALE: Duration = Duration::from_millis(200);
 
@@ -68,6 +77,9 @@ pub struct DeskLeg {
     audible_to: u64,
     audible_until: Option<Instant>,
     ducked: bool,
+    /// A voice is under way, as the local detector hears it.
+    in_voice: bool,
+    kept: VecDeque<i16>,
 }
 
 impl DeskLeg {
@@ -89,6 +101,8 @@ impl DeskLeg {
             audible_to: 0,
             audible_until: None,
             ducked: false,
+            in_voice: false,
+            kept: VecDeque::with_capacity(KEPT),
         }
     }
 
@@ -98,11 +112,33 @@ impl DeskLeg {
         // A late report must not take the ear back, and none can be ahead of what was handed out.
         self.played = played.clamp(self.played, self.handed.max(self.played));
         self.reported = now;
-        self.heard_audio.extend_from_slice(pcm);
+        self.in_voice = match voice {
+            Some(VoiceEvent::Onset | VoiceEvent::Sustained) => true,
+            Some(VoiceEvent::End { .. }) => false,
+            None => self.in_voice,
+        };
+        self.pass(now, pcm);
         self.events.extend(voice.map(SourceEvent::Voice));
         if self.audible_to > self.played {
             self.audible_until = Some(now + RATE.duration_of((self.audible_to - self.played) as usize));
         }
+    }
+
+    /// Passes on what the microphone had, or silence in its place.
+    fn pass(&mut self, now: Instant, pcm: &[i16]) {
+        let agent_heard = self.audible_until.is_some_and(|until| now < until + ECHO_TAIL);
+        if agent_heard && !self.in_voice {
+            let surplus = (self.kept.len() + pcm.len()).saturating_sub(KEPT);
+            self.kept.drain(..surplus.min(self.kept.len()));
+            self.kept.extend(pcm);
+            self.heard_audio.resize(self.heard_audio.len() + pcm.len(), 0);
+            return;
+        }
+        if self.in_voice {
+            self.heard_audio.extend(self.kept.drain(..));
+        }
+        self.kept.clear();
+        self.heard_audio.extend_from_slice(pcm);
     }
 
     /// The next block for the loudspeaker, if there is a whole one or the end of a reply. Whoever has no room for it

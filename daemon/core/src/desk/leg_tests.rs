@@ -21,8 +21,13 @@ impl Device {
         Self { now, leg: DeskLeg::new(now, 0), waiting: VecDeque::new(), epoch: 0, delay, played: 0, heard: Vec::new() }
     }
 
-    /// 10 ms pass.
+    /// 10 ms pass, in which nobody makes a sound.
     fn tick(&mut self) {
+        self.tick_with(0, None);
+    }
+
+    /// 10 ms pass, in which the microphone has `level`.
+    fn tick_with(&mut self, level: i16, voice: Option<VoiceEvent>) {
         self.now += TICK;
         while let Some(order) = self.leg.next_order() {
             if order == DeskOrder::Flush {
@@ -38,7 +43,7 @@ impl Device {
             self.played = end;
             self.heard.push(end);
         }
-        self.leg.hear(self.now, &[0; 160], None, self.played);
+        self.leg.hear(self.now, &[level; 160], voice, self.played);
     }
 }
 
@@ -113,6 +118,43 @@ fn sound_is_audible_until_it_has_left_the_loudspeaker_and_silence_never_is() {
         assert!(ticks < 100);
     }
     assert!(device.leg.is_confirmed(), "not before its last sample");
+}
+
+/// What the conversation gets in the last of `ticks` of a microphone that always has `level`.
+fn passed(device: &mut Device, ticks: usize, level: i16, voice: Option<VoiceEvent>) -> Vec<i16> {
+    for n in 0..ticks {
+        device.leg.audio_taken();
+        device.tick_with(level, voice.filter(|_| n == 0));
+    }
+    device.leg.heard_audio().to_vec()
+}
+
+#[test]
+fn what_is_left_of_an_echo_is_silence_and_a_person_over_it_is_heard_from_the_beginning() {
+    let mut device = Device::new(3);
+    assert_eq!(passed(&mut device, 1, 7, None), [7; 160], "nobody speaks: everything is passed");
+    device.leg.play(&tone(400));
+    device.tick();
+    assert_eq!(passed(&mut device, 40, 8, None), [0; 160]);
+    let first = passed(&mut device, 1, 9, Some(VoiceEvent::Onset));
+    assert_eq!(first.len(), KEPT + 160, "what came before the detector was sure goes ahead");
+    assert!(first.ends_with(&[9; 160]) && first[0] == 8 && first[KEPT - 1] == 8);
+    assert_eq!(passed(&mut device, 5, 9, None), [9; 160], "and then what is said");
+    let voiced = Duration::from_millis(300);
+    assert_eq!(passed(&mut device, 5, 8, Some(VoiceEvent::End { voiced })), [0; 160]);
+}
+
+#[test]
+fn the_microphone_is_open_again_soon_after_the_agents_last_sound() {
+    let mut device = Device::new(3);
+    device.leg.play(&tone(10));
+    device.leg.complete_reply();
+    let mut silent = 0;
+    while passed(&mut device, 1, 8, None) != [8; 160] || silent == 0 {
+        silent += 1;
+        assert!(silent < 60, "still closed");
+    }
+    assert!(silent >= 25, "open after {silent} blocks: before the echo's tail");
 }
 
 #[test]
