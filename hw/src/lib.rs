@@ -16,6 +16,7 @@
 
 pub mod bell;
 pub mod block;
+pub mod desk;
 pub mod device;
 pub mod dsp;
 pub mod figures;
@@ -24,6 +25,7 @@ pub mod hotplug;
 pub mod keeper;
 pub mod knobs;
 pub mod mixer;
+pub mod panel;
 pub mod pcm;
 pub mod rings;
 pub mod rt;

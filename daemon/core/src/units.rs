@@ -82,6 +82,12 @@ impl Gain {
         Self(self.0 + (other.0 - self.0) * fraction.clamp(0.0, 1.0))
     }
 
+    /// Nearer to `other` by `step` of the way from silence to unity, both amplitudes, and no further.
+    #[must_use]
+    pub fn nearer(self, other: Self, step: f32) -> Self {
+        Self(if self.0 < other.0 { (self.0 + step).min(other.0) } else { (self.0 - step).max(other.0) })
+    }
+
     /// `sample` amplified, saturating at full scale.
     pub fn apply(self, sample: i16) -> i16 {
         (f32::from(sample) * self.0).clamp(-32_768.0, 32_767.0) as i16
@@ -105,6 +111,14 @@ mod tests {
             assert!((back.0 - db).abs() < 0.01, "{db} came back as {back:?}");
         }
         assert_eq!(Dbfs::of_mean_square(0.0), Dbfs::SILENCE);
+    }
+
+    #[test]
+    fn a_gain_comes_nearer_in_steps_and_not_past() {
+        let half = Gain::from_db(-6.02);
+        assert!((half.nearer(Gain::UNITY, 0.1).0 - 0.6).abs() < 0.001);
+        assert_eq!(half.nearer(Gain::UNITY, 0.9), Gain::UNITY);
+        assert_eq!(Gain::UNITY.nearer(half, 0.9), half);
     }
 
     #[test]

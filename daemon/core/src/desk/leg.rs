@@ -55,6 +55,7 @@ pub struct SpeechBlock<'a> {
 }
 
 /// The desk in one conversation.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a comment")]
 pub struct DeskLeg {
     heard_audio: Vec<i16>,
     events: VecDeque<SourceEvent>,

@@ -4,7 +4,7 @@
 //!          attached            hook, or a voice            over
 //!  Away ────────────► Idle ─────────────────────► Talking ──────► Resting ──2 s──► Idle
 //!    ▲                 │ detached                  │  ▲
-//!    └─────────────────┘                  detached │  │ attached
+//!    └─────────────────┘                  detached │  │ attached      (30 s if it was refused)
 //!                                                  ▼  │
 //!                                               Talking, unplugged
 //! ```
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// A conversation is not begun by a voice so soon after the last one: that is still the farewell.
 const REST: Duration = Duration::from_secs(2);
+/// Who cannot be helped is told so once, not at every word that is spoken near the desk; the button asks again at once.
+const REST_OF_REFUSED: Duration = Duration::from_secs(30);
 /// A voice as short as that begins nothing: a click, a cough.
 const WORTH_WAKING: Duration = Duration::from_millis(150);
 
@@ -139,8 +141,8 @@ impl Reception {
                 self.begin(Wake::Voice);
             }
             (State::Talking, Happening::Hook) => self.acts.push_back(Act::Leave),
-            (State::Talking, Happening::Refused) => self.end(now, Earcon::Sorry),
-            (State::Talking, Happening::Over(reason)) => self.end(now, sound_of(reason)),
+            (State::Talking, Happening::Refused) => self.end(now + REST_OF_REFUSED, Earcon::Sorry),
+            (State::Talking, Happening::Over(reason)) => self.end(now + REST, sound_of(reason)),
             (State::Idle | State::Resting { .. }, Happening::Refused | Happening::Over(_))
             | (_, Happening::Voice(_)) => {}
         }
@@ -217,8 +219,8 @@ impl Reception {
         self.acts.extend([Act::OffHook(true), Act::Begin(by), Act::Ear(Ear::Open)]);
     }
 
-    fn end(&mut self, now: Instant, sound: Earcon) {
-        self.state = State::Resting { until: now + REST };
+    fn end(&mut self, until: Instant, sound: Earcon) {
+        self.state = State::Resting { until };
         self.acts.extend([Act::Ear(Ear::Closed), Act::OffHook(false), Act::Play(sound)]);
     }
 
@@ -317,7 +319,7 @@ mod tests {
         desk.handle(now, Happening::Refused);
         assert!(acts(&mut desk).contains(&Act::Play(Earcon::Sorry)));
         desk.handle(now, Happening::Closing);
-        desk.handle(now + REST, Happening::Hook);
+        desk.handle(now + REST_OF_REFUSED, Happening::Hook);
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed), Act::Play(Earcon::Sorry)]);
         assert!(!desk.is_talking());
     }
