@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::twilio::twiml::TwimlError;
+use frontdesk_hw::desk::Desk;
+use frontdesk_hw::device::DeviceSpec;
+use frontdesk_hw::figures::Figures;
 use log::{error, info, warn};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
 use crate::conversation::running::Conversations;
+use crate::desk::state::{DeskState, DeviceState};
+use crate::desk::task::Makings;
+use crate::desk::{self, hardware};
 use crate::http::admin::{self, AdminState};
 use crate::http::auth::AdminAuth;
 use crate::http::control::{self, ControlFile};
@@ -28,7 +35,7 @@ use crate::phone::ended::REMEMBERED;
 use crate::phone::fallback::Fallbacks;
 use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
-use crate::status::Status;
+use crate::status::{self, Status};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Fault, Grace, Supervisor};
 
@@ -64,6 +71,9 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The threads of the sound card.
+    #[error("the threads of the front desk cannot be started")]
+    Desk(#[source] std::io::Error),
     /// A part ended unasked.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -82,6 +92,7 @@ pub struct App {
     notifier: Notifier,
     status: Arc<Status>,
     drain: Duration,
+    desk: Option<Desk>,
     _control: Option<ControlFile>,
     /// Where the public listener listens, with its real port.
     pub public: SocketAddr,
@@ -106,6 +117,7 @@ impl App {
             // A repeated webhook of an earlier call is rare, and no reason to leave the phone to nobody.
             Err(error) => error!("calls of before the start would be taken for new ones: {}", logging::chain(&error)),
         }
+        let connector = Arc::new(connector);
         let line = Arc::new(PhoneLine {
             checker: PhoneLine::checker(&config.phone),
             fallback,
@@ -114,14 +126,24 @@ impl App {
             gemini: config.gemini.clone(),
             clinic: config.clinic.clone(),
             calls: Arc::clone(&calls),
-            connector: Arc::new(connector),
+            connector: Arc::clone(&connector),
             store: store.clone(),
             metrics: metrics.clone(),
             clock: Clock::read,
             tasks: supervisor.calls(),
         });
-        let status = Arc::new(Status::new(conversations, store.clone(), Clock::read));
-        let state = AdminState { store, metrics, calls: Arc::clone(&status) as _, health: Arc::clone(&status) as _ };
+        let off = config.desk.device == DeviceSpec::None;
+        let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
+        let (desk_state, figures) = (Arc::new(DeskState::new(first)), hardware::figures());
+        let shown = status::Desk { spec: config.desk.device.clone(), state: Arc::clone(&desk_state), figures };
+        let status = Arc::new(Status::new(Arc::clone(&conversations), shown, store.clone(), Clock::read));
+        let state = AdminState {
+            store: store.clone(),
+            metrics: metrics.clone(),
+            calls: Arc::clone(&status) as _,
+            health: Arc::clone(&status) as _,
+            desk: Arc::clone(&status) as _,
+        };
 
         let (public_listener, public) = listen("phone", config.phone.listen).await?;
         let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
@@ -145,9 +167,35 @@ impl App {
                 None
             }
         };
+        let makings = Makings {
+            gemini: config.gemini.clone(),
+            clinic: config.clinic.clone(),
+            patience: Patience {
+                no_input: config.desk.no_input,
+                goodbye: config.desk.goodbye,
+                longest: config.desk.longest,
+            },
+            conversations,
+            connector,
+            store,
+            metrics,
+            clock: Clock::read,
+            tasks: supervisor.calls(),
+        };
+        let desk = if off { None } else { start_desk(&config, makings, desk_state, figures, &mut supervisor)? };
         info!("listening for Twilio on {public} as {}", config.phone.public_url);
         info!("listening for people on {admin}");
-        Ok(Self { line, supervisor, notifier, status, drain: config.phone.drain, _control: control, public, admin })
+        Ok(Self {
+            line,
+            supervisor,
+            notifier,
+            status,
+            drain: config.phone.drain,
+            desk,
+            _control: control,
+            public,
+            admin,
+        })
     }
 
     /// Serves until `signal` or until a part breaks, then stops in order: no new calls, a time of grace for the
@@ -194,9 +242,27 @@ impl App {
         if !left.tasks.is_empty() {
             warn!("did not stop in time: {}", left.tasks.join(", "));
         }
+        if let Some(desk) = self.desk {
+            // A device that hangs is waited for, and the runtime's threads are not the ones to wait.
+            let _ = tokio::task::spawn_blocking(|| desk.stop()).await;
+        }
         self.line.store.close().await;
         info!("stopped");
     }
+}
+
+/// Starts the threads of the sound card, and the task that talks with them.
+fn start_desk(
+    config: &Config,
+    makings: Makings,
+    state: Arc<DeskState>,
+    figures: &'static Figures,
+    supervisor: &mut Supervisor,
+) -> Result<Option<Desk>, AppError> {
+    let (desk, side) = Desk::start(hardware::settings(&config.desk), figures).map_err(AppError::Desk)?;
+    let (port, wake) = (hardware::port(side, &config.desk), config.desk.wake);
+    supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, stop));
+    Ok(Some(desk))
 }
 
 /// Tries out what the configuration names: certificates, keys and sentences. Starts nothing, asks nobody.

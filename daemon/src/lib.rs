@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod conversation;
 pub mod ctl;
+pub mod desk;
 pub mod http;
 pub mod live;
 pub mod logging;

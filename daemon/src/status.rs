@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::session::id::ConversationId;
+use frontdesk_core::units::Dbfs;
+use frontdesk_hw::device::DeviceSpec;
+use frontdesk_hw::figures::{Figures, Gauge};
 
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
@@ -23,6 +26,7 @@ const ALARMED: Duration = Duration::from_mins(10);
 
 /// How the daemon is.
 pub struct Status {
+    desk: Desk,
     conversations: Arc<Conversations>,
     store: Store,
     clock: fn() -> Clock,
@@ -31,10 +35,20 @@ pub struct Status {
     lost: Mutex<(u64, Option<Instant>)>,
 }
 
+/// What is looked at of the front desk.
+pub struct Desk {
+    /// Which device is wanted.
+    pub spec: DeviceSpec,
+    /// How it is.
+    pub state: Arc<DeskState>,
+    /// What its audio threads tell.
+    pub figures: &'static Figures,
+}
+
 impl Status {
     /// Looks at `conversations` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
-    pub fn new(conversations: Arc<Conversations>, store: Store, clock: fn() -> Clock) -> Self {
-        Self { conversations, store, clock, started: Instant::now(), lost: Mutex::default() }
+    pub fn new(conversations: Arc<Conversations>, desk: Desk, store: Store, clock: fn() -> Clock) -> Self {
+        Self { desk, conversations, store, clock, started: Instant::now(), lost: Mutex::default() }
     }
 
     /// One line for `systemctl status`.
@@ -57,7 +71,8 @@ impl Status {
             StoreState::Memory => " · records in memory only",
         };
         let draining = if self.conversations.is_draining() { " · draining" } else { "" };
-        format!("{calls} · {gemini}{store}{draining}")
+        let desk = self.desk.state.words().map(|words| format!(" · {words}")).unwrap_or_default();
+        format!("{calls}{desk} · {gemini}{store}{draining}")
     }
 
     /// Whether a record was lost lately; one lost last week is no reason to stay alarmed.
@@ -109,6 +124,51 @@ impl HealthSource for Status {
             gemini,
             store,
         }
+    }
+}
+
+impl DeskView for Status {
+    fn report(&self) -> DeskReport {
+        let (muted, talking) = self.desk.state.muted_and_talking();
+        let (state, device, why) = match self.desk.state.device() {
+            DeviceState::Off => (DeskWord::Off, None, None),
+            DeviceState::Absent(why) => (DeskWord::Absent, None, Some(why)),
+            DeviceState::Ready(device) => (DeskWord::Ready, Some(device), None),
+        };
+        let figures = self.desk.figures;
+        let ready = device.is_some();
+        // Without a device the gauges show what the last one told.
+        let level = |gauge: &Gauge| if ready { gauge.read().max(Dbfs::SILENCE.0) } else { Dbfs::SILENCE.0 };
+        let millis = |span: Duration| span.as_secs_f64() * 1_000.0;
+        DeskReport {
+            state,
+            opened: device.as_ref().map(|device| device.opened.clone()),
+            remarks: device.as_ref().map(|device| device.remarks.clone()).unwrap_or_default(),
+            device: device.map(|device| device.name),
+            why,
+            talking,
+            muted,
+            levels: DeskLevels {
+                microphone: level(&figures.capture_level),
+                heard: level(&figures.heard_level),
+                loudspeaker: level(&figures.playout_level),
+                echo_reduction: if ready { figures.erle.read() } else { 0.0 },
+            },
+            sound: DeskSound {
+                overruns: figures.overruns.read(),
+                underruns: figures.underruns.read(),
+                gaps: figures.gaps.read(),
+                stalls: figures.stalls.read(),
+                opened: figures.opened.read(),
+                capture_dropped: figures.capture_dropped.read(),
+                lateness_p99_ms: millis(figures.rt_lateness.quantile(0.99)),
+                lateness_max_ms: millis(figures.rt_lateness.most()),
+            },
+        }
+    }
+
+    fn devices(&self) -> DeskDevices {
+        DeskDevices { devices: desk::devices::look(&self.desk.spec) }
     }
 }
 

@@ -94,6 +94,7 @@ impl Drop for Bridge {
 async fn daemon(offer: &Offer, calls: usize) -> anyhow::Result<(Running, SocketAddr, Duration)> {
     let home = home()?;
     let plan = Plan {
+        environment: Vec::new(),
         lines: vec![("phone", format!("max_calls = {}", calls + 10)), ("log", r#"level = "info""#.to_owned())],
         gemini: offer.gemini.clone(),
         gemini_ca: Some(offer.ca.clone()),

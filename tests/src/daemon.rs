@@ -21,6 +21,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(20);
 pub struct Plan {
     /// Lines of the configuration beside those that every rehearsal needs, by section: `("phone", "max_calls = 1")`.
     pub lines: Vec<(&'static str, String)>,
+    /// Environment variables beside the secrets.
+    pub environment: Vec<(&'static str, String)>,
     /// Where Gemini is.
     pub gemini: String,
     /// PEM file of its authority.
@@ -85,6 +87,8 @@ impl Plan {
                     format!("twilio_api = {:?}", self.twilio_api),
                 ],
             ),
+            // A speakerphone of this machine has no business in a story.
+            ("desk", vec![r#"device = "none""#.into()]),
             ("admin", vec![r#"listen = "127.0.0.1:0""#.into()]),
             ("control", vec![format!("socket = '{}'", self.home.join("control.sock").display())]),
             ("store", vec![format!("path = '{}'", self.home.join("frontdesk.db").display())]),
@@ -132,6 +136,7 @@ impl Daemon {
             .env("GEMINI_API_KEY", &plan.gemini_key)
             .env("TWILIO_ACCOUNT_SID", &plan.account_sid)
             .env("TWILIO_AUTH_TOKEN", &plan.auth_token)
+            .envs(plan.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -35,12 +35,14 @@ pub struct Making {
     pub twilio: TwilioSettings,
     /// See [`Plan::lines`].
     pub lines: Vec<(&'static str, String)>,
+    /// See [`Plan::environment`].
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Default for Making {
     fn default() -> Self {
         let gemini = GeminiSettings { scenario: script::clinic(), ..GeminiSettings::default() };
-        Self { gemini, twilio: TwilioSettings::default(), lines: Vec::new() }
+        Self { gemini, twilio: TwilioSettings::default(), lines: Vec::new(), environment: Vec::new() }
     }
 }
 
@@ -57,6 +59,7 @@ impl World {
         let home = Arc::new(home()?);
         let plan = Plan {
             lines: making.lines,
+            environment: making.environment,
             gemini: gemini.wss_base(),
             gemini_ca: Some(gemini.ca_path().to_owned()),
             gemini_key: "a-key-for-rehearsals".into(),

@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use frontdesk_core::desk::reception::Wake;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::AccountSid;
 use frontdesk_core::twilio::twiml::MAX_SAY_CHARS;
+use frontdesk_hw::device::DeviceSpec;
+use frontdesk_hw::knobs::EchoMode;
 
 use super::complaint::Complaints;
 use super::file::Table;
@@ -21,7 +24,7 @@ use super::secrets::{Found, Secret, SecretError, SecretName, Secrets};
 use super::section::{Section, reject_unknown_sections};
 use super::value::{self, BaseUrl};
 
-const SECTIONS: [&str; 7] = ["clinic", "gemini", "phone", "admin", "control", "store", "log"];
+const SECTIONS: [&str; 8] = ["clinic", "gemini", "phone", "desk", "admin", "control", "store", "log"];
 const SOCKET_SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
 const WEB_SCHEMES: [&str; 2] = ["https", "http"];
 /// A greeting is a breath or two, a name less.
@@ -37,6 +40,7 @@ pub(super) fn check(mut tables: Table, file: &Path, secrets: Secrets<'_>, out: &
     let clinic = clinic(Section::open(tables, "clinic", file, out));
     let gemini = gemini(Section::open(tables, "gemini", file, out), secrets);
     let phone = phone(Section::open(tables, "phone", file, out), secrets);
+    let desk = desk(Section::open(tables, "desk", file, out));
     let admin = admin(Section::open(tables, "admin", file, out), secrets);
     let control = control(Section::open(tables, "control", file, out));
     let store = store(Section::open(tables, "store", file, out));
@@ -50,7 +54,7 @@ pub(super) fn check(mut tables: Table, file: &Path, secrets: Secrets<'_>, out: &
         let remedy = "give [phone] and [admin] addresses of their own: the public listener serves nothing else";
         out.error(None, "[admin] listen", format!("= \"{}\" is also [phone] listen", admin.listen), remedy);
     }
-    Some(Config { clinic: clinic?, gemini: gemini?, phone: phone?, admin, control, store, log })
+    Some(Config { clinic: clinic?, gemini: gemini?, phone: phone?, desk, admin, control, store, log })
 }
 
 fn clinic(mut section: Section<'_>) -> Option<ClinicConfig> {
@@ -224,6 +228,34 @@ fn phone(mut section: Section<'_>, secrets: Secrets<'_>) -> Option<PhoneConfig> 
         auth_token: auth_token?,
         auth_token_secondary,
     })
+}
+
+fn desk(mut section: Section<'_>) -> DeskConfig {
+    let device = section.text("device", DeviceSpec::Auto, str::parse);
+    let wake = section.text("wake", Wake::Button, |text| match text {
+        "button" => Ok(Wake::Button),
+        "voice" => Ok(Wake::Voice),
+        _ => Err("choose \"button\" or \"voice\""),
+    });
+    let echo = section.text("echo", None, |text| match text {
+        "auto" => Ok(None),
+        "device" => Ok(Some(EchoMode::Device)),
+        "software" => Ok(Some(EchoMode::Software)),
+        "half-duplex" => Ok(Some(EchoMode::HalfDuplex)),
+        _ => Err("choose \"auto\", \"device\", \"software\" or \"half-duplex\""),
+    });
+    let volume_percent = section.integer("volume_percent", 100, 10..=200);
+    let no_input_place = section.place("no_input_seconds");
+    let no_input = Duration::from_secs(section.integer("no_input_seconds", 15, 5..=120).into());
+    // A visitor who has walked away is not waited for as long as a caller who looks for a card.
+    let goodbye = Duration::from_secs(section.integer("goodbye_seconds", 20, 10..=300).into());
+    if no_input >= goodbye {
+        let found = format!("= {} is not below goodbye_seconds = {}", no_input.as_secs(), goodbye.as_secs());
+        section.out.error(no_input_place, "[desk] no_input_seconds", found, "ask first, say goodbye later");
+    }
+    let longest = Duration::from_mins(section.integer("max_minutes", 15, 1..=240).into());
+    section.finish();
+    DeskConfig { device, wake, echo, volume_percent, no_input, goodbye, longest }
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, &'static str> {

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use frontdesk_core::desk::reception::Wake;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::AccountSid;
+use frontdesk_hw::device::DeviceSpec;
+use frontdesk_hw::knobs::EchoMode;
 use jiff::tz::TimeZone;
 
 use super::secrets::Secret;
@@ -19,6 +22,8 @@ pub struct Config {
     pub gemini: GeminiConfig,
     /// `[phone]`
     pub phone: PhoneConfig,
+    /// `[desk]`
+    pub desk: DeskConfig,
     /// `[admin]`
     pub admin: AdminConfig,
     /// `[control]`
@@ -118,6 +123,25 @@ pub struct PhoneConfig {
     pub auth_token: Secret,
     /// Accepted beside the other while tokens are being rotated.
     pub auth_token_secondary: Option<Secret>,
+}
+
+/// The front desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeskConfig {
+    /// Which speakerphone, if any.
+    pub device: DeviceSpec,
+    /// What begins a conversation.
+    pub wake: Wake,
+    /// Who cancels the echo, if the device's entry in the table of known ones is not to be believed.
+    pub echo: Option<EchoMode>,
+    /// How loud everything is played, in percent of the amplitude.
+    pub volume_percent: u32,
+    /// Silence after which the agent asks whether anybody is there.
+    pub no_input: Duration,
+    /// Silence after which the agent says goodbye.
+    pub goodbye: Duration,
+    /// Length at which a conversation is ended politely.
+    pub longest: Duration,
 }
 
 /// The listener for staff and technicians.

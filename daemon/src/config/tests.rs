@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use frontdesk_core::desk::reception::Wake;
+use frontdesk_hw::device::DeviceSpec;
 use proptest::prelude::*;
 
 const SHIPPED: &str = include_str!("../../../images/config/config.toml");
@@ -60,13 +62,14 @@ fn minimal_with(more: &str) -> Desk {
 #[test]
 fn four_keys_and_three_secrets_are_enough() {
     let loaded = minimal_with("").load().unwrap();
-    let Config { clinic, gemini, phone, admin, control, store, log } = loaded.config;
+    let Config { clinic, gemini, phone, desk, admin, control, store, log } = loaded.config;
     assert_eq!(clinic.time_zone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(gemini.endpoint, "wss://generativelanguage.googleapis.com");
     assert_eq!(gemini.access, GeminiAccess::ApiKey(Secret::new("made-up-key")));
     assert_eq!(gemini.rotate_after.as_secs(), 480);
     assert_eq!((phone.max_calls, phone.lead.as_millis(), phone.fallback_number), (50, 200, None));
     assert_eq!(phone.account_sid.as_str(), "AC00000000000000000000000000000001");
+    assert_eq!((desk.device, desk.wake, desk.echo), (DeviceSpec::Auto, Wake::Button, None));
     assert_eq!((admin.listen.to_string(), admin.token), ("127.0.0.1:8090".to_owned(), None));
     assert_eq!(control.socket.to_str(), Some("/run/frontdesk/control.sock"));
     assert_eq!(store.keep_days, 365);

@@ -7,6 +7,7 @@
 
 mod calls;
 mod client;
+mod desk;
 mod show;
 mod status;
 
@@ -30,6 +31,8 @@ Examples:
   frontdeskctl calls show CA0123…          one call, with what was said
   frontdeskctl calls end CA0123…           end a running call
   frontdeskctl --json calls --limit 500    for programs; with whole phone numbers
+  frontdeskctl desk                        the speakerphone, and how well its sound runs
+  frontdeskctl desk levels                 live meters of microphone and loudspeaker
   frontdeskctl drain                       take no new calls, before a restart
   FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
 
@@ -92,6 +95,11 @@ enum Command {
         #[command(flatten)]
         list: calls::List,
     },
+    /// Look at the speakerphone of the front desk
+    Desk {
+        #[command(subcommand)]
+        command: Option<DeskCommand>,
+    },
     /// Say in one word how the daemon is; for scripts, by the exit status
     Health,
     /// Print the daemon's counters (OpenMetrics)
@@ -114,6 +122,16 @@ enum CallsCommand {
         /// The call's identifier: CA and 32 hexadecimal digits
         sid: ConversationId,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum DeskCommand {
+    /// Show which speakerphone is used, how it was opened, and how well its sound runs. The default
+    Status,
+    /// List this machine's sound cards, and how each would be opened
+    List,
+    /// Show live meters of microphone and loudspeaker, until Ctrl-C
+    Levels,
 }
 
 /// Whether the answer is a good one.
@@ -148,6 +166,9 @@ pub async fn run(
         }
         Command::Calls { command: Some(CallsCommand::Show { sid }), .. } => calls::show(&client, &mut view, sid).await,
         Command::Calls { command: Some(CallsCommand::End { sid }), .. } => calls::end(&client, &mut view, sid).await,
+        Command::Desk { command: None | Some(DeskCommand::Status) } => desk::status(&client, &mut view).await,
+        Command::Desk { command: Some(DeskCommand::List) } => desk::list(&client, &mut view).await,
+        Command::Desk { command: Some(DeskCommand::Levels) } => desk::levels(&client, &mut view).await,
         Command::Health => status::health(&client, &mut view).await,
         Command::Metrics => status::metrics(&client, &mut view).await,
         Command::Drain => status::drain(&client, &mut view).await,

@@ -29,11 +29,9 @@ fn describe(card: &Card, chosen: Option<u32>) -> DeskDevice {
 
 /// What names this card and stays true when it is plugged in again.
 fn spec(card: &Card) -> DeviceSpec {
-    match &card.usb {
-        Some(usb) => DeviceSpec::Usb { vid: usb.vid, pid: usb.pid, serial: usb.serial.clone() },
-        None => {
-            let name = format!("hw:CARD={}", card.id);
-            DeviceSpec::Alsa { capture: name.clone(), playout: name }
-        }
+    if let Some(usb) = &card.usb {
+        return DeviceSpec::Usb { vid: usb.vid, pid: usb.pid, serial: usb.serial.clone() };
     }
+    let name = format!("hw:CARD={}", card.id);
+    DeviceSpec::Alsa { capture: name.clone(), playout: name }
 }

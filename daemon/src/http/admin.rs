@@ -7,6 +7,8 @@
 //! | `GET /v1/calls?limit=&before=&active=` | [`CallList`], the newest first |
 //! | `GET /v1/calls/{sid}` | [`CallDetail`], with its transcript |
 //! | `DELETE /v1/calls/{sid}` | 202 if it runs and will end, 404 if it is unknown, 409 if it is over |
+//! | `GET /v1/desk` | [`DeskReport`]: the speakerphone, its levels, what has gone wrong with its sound |
+//! | `GET /v1/desk/devices` | [`DeskDevices`]: what could serve as one, and how it would be opened |
 //! | `POST /v1/drain` | 202; on the control socket only |
 //!
 //! Everything else, and everything that fails, is a [`Failure`](super::reply::Failure).
@@ -60,6 +62,14 @@ pub trait HealthSource: Send + Sync {
     fn health(&self) -> Health;
 }
 
+/// The front desk, as seen by people.
+pub trait DeskView: Send + Sync {
+    /// How it is now. Called from request handlers: it may not block.
+    fn report(&self) -> DeskReport;
+    /// The devices that could serve it. Opens sound cards: called where blocking is allowed.
+    fn devices(&self) -> DeskDevices;
+}
+
 /// What the REST needs of the daemon; clones share it.
 #[derive(Clone)]
 pub struct AdminState {
@@ -71,6 +81,8 @@ pub struct AdminState {
     pub calls: Arc<dyn CallControl>,
     /// How the daemon is.
     pub health: Arc<dyn HealthSource>,
+    /// The front desk.
+    pub desk: Arc<dyn DeskView>,
 }
 
 impl AdminState {
@@ -99,6 +111,8 @@ fn rest() -> Router<AdminState> {
         .route("/metrics", get(exposition))
         .route("/v1/calls", get(list))
         .route("/v1/calls/{sid}", get(show).delete(end))
+        .route("/v1/desk", get(desk))
+        .route("/v1/desk/devices", get(devices))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path is not asked that way: see Allow")
@@ -171,6 +185,17 @@ async fn end(State(state): State<AdminState>, Path(sid): Path<String>) -> Result
             format!("the call {sid} is not connected to the agent; Twilio's report of its end is awaited"),
         ),
     })
+}
+
+async fn desk(State(state): State<AdminState>) -> Json<DeskReport> {
+    Json(state.desk.report())
+}
+
+async fn devices(State(state): State<AdminState>) -> Result<Json<DeskDevices>, Refused> {
+    let desk = Arc::clone(&state.desk);
+    let looked = tokio::task::spawn_blocking(move || desk.devices()).await;
+    let failed = |_| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "no_devices", "the sound cards cannot be listed");
+    looked.map(Json).map_err(failed)
 }
 
 async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) {

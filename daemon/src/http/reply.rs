@@ -90,6 +90,99 @@ pub enum StoreState {
     Memory,
 }
 
+/// How the front desk is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeskReport {
+    /// Whether there is a speakerphone.
+    pub state: DeskWord,
+    /// Its product name.
+    pub device: Option<String>,
+    /// How it was opened: rates, channels, periods.
+    pub opened: Option<String>,
+    /// Why there is none, and what would help.
+    pub why: Option<String>,
+    /// What does not work as it should, and what would help.
+    pub remarks: Vec<String>,
+    /// A conversation is under way.
+    pub talking: bool,
+    /// The microphone is off.
+    pub muted: bool,
+    /// Sound, as it is now.
+    pub levels: DeskLevels,
+    /// What has gone wrong with the sound since the start, and how late the audio thread was.
+    pub sound: DeskSound,
+}
+
+/// Whether there is a speakerphone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeskWord {
+    /// The configuration wants none.
+    Off,
+    /// None can be used.
+    Absent,
+    /// It runs.
+    Ready,
+}
+
+/// Levels in dBFS, -120 is silence.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DeskLevels {
+    /// Of the microphone.
+    pub microphone: f32,
+    /// Of what is left for the model: without echo and noise.
+    pub heard: f32,
+    /// Of the loudspeaker.
+    pub loudspeaker: f32,
+    /// How much of the loudspeaker's echo is taken away, in dB; 0 while nothing is known.
+    pub echo_reduction: f32,
+}
+
+/// What has gone wrong with the sound since the daemon's start, and how late the audio thread was.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DeskSound {
+    /// Captured sound that the system dropped.
+    pub overruns: u64,
+    /// Gaps in what was played.
+    pub underruns: u64,
+    /// Stretches of captured sound that never arrived.
+    pub gaps: u64,
+    /// Endpoints that stood still.
+    pub stalls: u64,
+    /// Times a device was opened.
+    pub opened: u64,
+    /// Captured blocks that the signal processing did not take in time.
+    pub capture_dropped: u64,
+    /// From the moment a period was complete to the audio thread's waking, in 99 of 100 cases, in milliseconds.
+    pub lateness_p99_ms: f64,
+    /// The longest ever.
+    pub lateness_max_ms: f64,
+}
+
+/// A device that could serve the desk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskDevice {
+    /// What to write as `[desk] device`.
+    pub spec: String,
+    /// Its product name.
+    pub name: String,
+    /// It has a microphone.
+    pub capture: bool,
+    /// It has a loudspeaker.
+    pub playout: bool,
+    /// How it would be opened, or why it would not.
+    pub opens: String,
+    /// The configuration chooses it.
+    pub chosen: bool,
+}
+
+/// The devices of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskDevices {
+    /// All sound cards.
+    pub devices: Vec<DeskDevice>,
+}
+
 /// What is known of a running call besides its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveCall {

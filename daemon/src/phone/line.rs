@@ -18,6 +18,7 @@ use super::task::{self, Call};
 use crate::clock::Clock;
 use crate::config::{ClinicConfig, GeminiConfig, PhoneConfig};
 use crate::conversation::running::View;
+use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -77,7 +78,7 @@ impl PhoneLine {
         commands: mpsc::Receiver<Command>,
         view: Arc<View>,
     ) {
-        let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now());
+        let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now(), Place::Phone);
         let seed = u64::from_le_bytes(call.as_str().as_bytes()[2..10].try_into().unwrap_or_default());
         let journal =
             Journal::new(call, live_id, self.store.clone(), self.metrics.clone(), clock, Arc::clone(&self.calls));

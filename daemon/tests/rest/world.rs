@@ -8,10 +8,13 @@ use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::twilio::number::CallerId;
 use frontdesk_core::twilio::webhook::Direction;
 use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
-use frontdeskd::http::admin::{self, AdminState, CallControl, HealthSource};
+use frontdeskd::http::admin::{self, AdminState, CallControl, DeskView, HealthSource};
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
-use frontdeskd::http::reply::{ActiveCall, GeminiHealth, Health, HealthStatus, StoreHealth, StoreState};
+use frontdeskd::http::reply::{
+    ActiveCall, DeskDevice, DeskDevices, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
+    HealthStatus, StoreHealth, StoreState,
+};
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::metrics::Metrics;
 use frontdeskd::store::{Record, Store, Turn, Who};
@@ -77,6 +80,47 @@ impl HealthSource for Condition {
     }
 }
 
+/// A desk with a speakerphone, and one card beside it that is none.
+pub(crate) struct Counter;
+
+impl DeskView for Counter {
+    fn report(&self) -> DeskReport {
+        DeskReport {
+            state: DeskWord::Ready,
+            device: Some("Jabra Speak 510".to_owned()),
+            opened: Some("capture 16000 Hz; playout 48000 Hz".to_owned()),
+            why: None,
+            remarks: vec!["no real-time priority".to_owned()],
+            talking: true,
+            muted: true,
+            levels: DeskLevels { microphone: -30.0, heard: -60.0, loudspeaker: -120.0, echo_reduction: 31.5 },
+            sound: DeskSound {
+                overruns: 1,
+                underruns: 2,
+                gaps: 3,
+                stalls: 4,
+                opened: 5,
+                capture_dropped: 6,
+                lateness_p99_ms: 0.5,
+                lateness_max_ms: 7.25,
+            },
+        }
+    }
+
+    fn devices(&self) -> DeskDevices {
+        let device = |spec: &str, name: &str, capture, chosen| DeskDevice {
+            spec: spec.to_owned(),
+            name: name.to_owned(),
+            capture,
+            playout: true,
+            opens: "as it is".to_owned(),
+            chosen,
+        };
+        let jabra = device("usb:0b0e:0422", "Jabra SPEAK 510", true, true);
+        DeskDevices { devices: vec![jabra, device("alsa:hw:CARD=HDMI", "HDMI", false, false)] }
+    }
+}
+
 pub(crate) struct World {
     pub(crate) calls: Arc<Calls>,
     pub(crate) state: AdminState,
@@ -96,6 +140,7 @@ impl World {
             store,
             calls: Arc::clone(&calls) as Arc<dyn CallControl>,
             health: Arc::new(Condition(status)),
+            desk: Arc::new(Counter),
         };
         Self { calls, state, directory, listeners: JoinSet::new() }
     }

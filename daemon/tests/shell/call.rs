@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use frontdesk_core::session::effect::EndReason;
+use frontdesk_hw::device::DeviceSpec;
 use frontdeskd::clock::Clock;
+use frontdeskd::desk::state::{DeskState, DeviceState};
 use frontdeskd::http::admin::HealthSource as _;
 use frontdeskd::http::reply::HealthStatus;
 use frontdeskd::live::health::LiveState;
 use frontdeskd::phone::calls::Command;
-use frontdeskd::status::Status;
+use frontdeskd::status::{Desk, Status};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
@@ -209,7 +211,10 @@ async fn while_a_first_connection_is_closed_in_its_setup_new_callers_reach_the_f
 async fn assert_spares_new_callers_until_it_connects(world: &World) {
     let health = || world.line.calls.conversations().health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
-    let status = Status::new(Arc::clone(world.line.calls.conversations()), world.line.store.clone(), Clock::read);
+    let state = Arc::new(DeskState::new(DeviceState::Off));
+    let desk = Desk { spec: DeviceSpec::None, state, figures: frontdeskd::desk::hardware::figures() };
+    let conversations = Arc::clone(world.line.calls.conversations());
+    let status = Status::new(conversations, desk, world.line.store.clone(), Clock::read);
     assert_eq!(status.health().status, HealthStatus::Degraded, "new calls do not reach the agent");
     let spared = world.post("/twilio/voice", &voice(OTHER)).await;
     assert!(spared.body.contains(FALLBACK) && !spared.body.contains("<Connect>"), "{}", spared.body);

@@ -1,0 +1,137 @@
+//! `desk`: the speakerphone, its levels, and the devices that could serve as one.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+
+use super::client::Client;
+use super::show::{plain, table};
+use super::{CtlError, Verdict, View};
+use crate::http::reply::{DeskDevice, DeskDevices, DeskReport, DeskWord};
+
+/// Meters move as fast as a person can read them.
+const METERS_EVERY: Duration = Duration::from_millis(100);
+/// The quietest level that a meter shows, and its width.
+const QUIETEST: f32 = -60.0;
+const WIDTH: usize = 40;
+
+/// Shows how the desk is.
+pub(super) async fn status(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let report = ask(client).await?;
+    if view.json {
+        view.line(json!(report))?;
+    } else {
+        view.line(overview(&report))?;
+    }
+    Ok(if report.state == DeskWord::Absent { Verdict::Unwell } else { Verdict::Well })
+}
+
+/// Lists the devices, and how each would be opened.
+pub(super) async fn list(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let DeskDevices { devices } = client.ask(Method::GET, "/v1/desk/devices").await?.json()?;
+    if view.json {
+        view.line(json!({ "devices": devices }))?;
+    } else if devices.is_empty() {
+        view.line("this machine has no sound card; plug a speakerphone in and ask again")?;
+    } else {
+        view.line(listing(&devices))?;
+    }
+    Ok(Verdict::Well)
+}
+
+/// Shows live meters until Ctrl-C; once, where nobody watches.
+pub(super) async fn levels(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let redraw = !view.json && std::io::stdout().is_terminal();
+    let mut ticks = tokio::time::interval(METERS_EVERY);
+    let mut drawn = false;
+    loop {
+        ticks.tick().await;
+        let report = ask(client).await?;
+        if view.json {
+            view.line(json!(report.levels))?;
+        } else {
+            if std::mem::replace(&mut drawn, true) {
+                // Up over what was drawn before.
+                write!(view.out, "\x1b[{METERS}A")?;
+            }
+            view.line(meters(&report))?;
+        }
+        view.out.flush()?;
+        if !redraw {
+            return Ok(Verdict::Well);
+        }
+    }
+}
+
+async fn ask(client: &Client) -> Result<DeskReport, CtlError> {
+    client.ask(Method::GET, "/v1/desk").await?.json()
+}
+
+fn overview(report: &DeskReport) -> String {
+    let device = match report.state {
+        DeskWord::Off => "none: [desk] device is \"none\"".to_owned(),
+        DeskWord::Absent => format!("no speakerphone: {}", report.why.as_deref().unwrap_or("not known why")),
+        DeskWord::Ready => plain(report.device.as_deref().unwrap_or_default()),
+    };
+    let mut lines = vec![format!("desk        {device}")];
+    lines.extend(report.opened.as_ref().map(|opened| format!("opened      {opened}")));
+    lines.extend(report.remarks.iter().map(|remark| format!("remark      {remark}")));
+    if report.state == DeskWord::Ready {
+        let talking = if report.talking { "in conversation" } else { "idle" };
+        let muted = if report.muted { ", microphone off" } else { "" };
+        lines.push(format!("now         {talking}{muted}"));
+        let sound = &report.sound;
+        lines.push(format!(
+            "sound       {} overruns, {} underruns, {} gaps, {} stalls; audio thread late by {:.2} ms (p99), {:.2} ms (most)",
+            sound.overruns, sound.underruns, sound.gaps, sound.stalls, sound.lateness_p99_ms, sound.lateness_max_ms
+        ));
+    }
+    lines.join("\n")
+}
+
+fn listing(devices: &[DeskDevice]) -> String {
+    let yes = |it: bool| if it { "yes" } else { "no" }.to_owned();
+    let rows = devices.iter().map(|device| {
+        let chosen = if device.chosen { "*" } else { "" }.to_owned();
+        let (microphone, loudspeaker) = (yes(device.capture), yes(device.playout));
+        [chosen, device.spec.clone(), plain(&device.name), microphone, loudspeaker, plain(&device.opens)]
+    });
+    let rows: Vec<_> = rows.collect();
+    table(["", "DEVICE", "NAME", "MICROPHONE", "LOUDSPEAKER", "OPENS AS"], &rows)
+}
+
+/// Lines of [`meters`].
+const METERS: usize = 4;
+
+fn meters(report: &DeskReport) -> String {
+    let levels = &report.levels;
+    let talking = if report.talking { "in conversation" } else { "idle" };
+    [
+        format!("microphone   {}", meter(levels.microphone)),
+        format!("heard        {}", meter(levels.heard)),
+        format!("loudspeaker  {}", meter(levels.loudspeaker)),
+        format!("{talking:<15}  echo reduced by {:>5.1} dB      ", levels.echo_reduction),
+    ]
+    .join("\n")
+}
+
+/// A bar from -60 dBFS to full scale.
+fn meter(level: f32) -> String {
+    let share = ((level - QUIETEST) / -QUIETEST).clamp(0.0, 1.0);
+    let full = (share * WIDTH as f32).round() as usize;
+    format!("[{}{}] {level:>6.1} dBFS", "#".repeat(full), " ".repeat(WIDTH - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_is_empty_at_silence_and_full_at_full_scale() {
+        assert_eq!(meter(-120.0), format!("[{}] -120.0 dBFS", " ".repeat(WIDTH)));
+        assert_eq!(meter(0.0), format!("[{}]    0.0 dBFS", "#".repeat(WIDTH)));
+        assert!(meter(-30.0).starts_with(&format!("[{} ", "#".repeat(WIDTH / 2))));
+    }
+}

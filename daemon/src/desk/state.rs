@@ -1,0 +1,80 @@
+//! How the desk is, for whoever asks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::port::Device;
+
+/// What is known of the device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceState {
+    /// None is wanted.
+    Off,
+    /// None can be used; why, and what would help.
+    Absent(String),
+    /// It runs.
+    Ready(Device),
+}
+
+#[derive(Debug)]
+struct Known {
+    device: DeviceState,
+    muted: bool,
+    talking: bool,
+}
+
+/// How the desk is. Written by its task, read by whoever asks; the lock is held for a copy.
+#[derive(Debug)]
+pub struct DeskState(Mutex<Known>);
+
+impl DeskState {
+    /// A desk whose device is `device`.
+    pub fn new(device: DeviceState) -> Self {
+        Self(Mutex::new(Known { device, muted: false, talking: false }))
+    }
+
+    /// The device.
+    pub fn device(&self) -> DeviceState {
+        self.lock().device.clone()
+    }
+
+    /// Whether the microphone is off, and whether a conversation runs.
+    pub fn muted_and_talking(&self) -> (bool, bool) {
+        let known = self.lock();
+        (known.muted, known.talking)
+    }
+
+    pub(super) fn set_device(&self, device: DeviceState) {
+        self.lock().device = device;
+    }
+
+    pub(super) fn remark(&self, remark: String) {
+        if let DeviceState::Ready(device) = &mut self.lock().device {
+            device.remarks.push(remark);
+        }
+    }
+
+    pub(super) fn set_muted(&self, muted: bool) {
+        self.lock().muted = muted;
+    }
+
+    pub(super) fn set_talking(&self, talking: bool) {
+        self.lock().talking = talking;
+    }
+
+    /// A few words for `systemctl status`; `None` where there is no desk.
+    pub fn words(&self) -> Option<String> {
+        let known = self.lock();
+        let device = match &known.device {
+            DeviceState::Off => return None,
+            DeviceState::Absent(_) => "no speakerphone".to_owned(),
+            DeviceState::Ready(device) => device.name.clone(),
+        };
+        let talking = if known.talking { ", in conversation" } else { "" };
+        let muted = if known.muted { ", muted" } else { "" };
+        Some(format!("desk: {device}{talking}{muted}"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

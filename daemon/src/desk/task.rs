@@ -1,0 +1,382 @@
+//! The desk's task: feeds the reception and the conversation, and performs what they ask for.
+//!
+//! There is no rule about conversations in here. Like a call's task it polls everything in one place: a block from the
+//! sound card is decided upon and written to the model's socket in the same turn.
+
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use frontdesk_core::desk::leg::DeskLeg;
+use frontdesk_core::desk::reception::{Act, Ear, Happening, Reception, Wake};
+use frontdesk_core::gemini::live::LiveSession;
+use frontdesk_core::session::bridge::Patience;
+use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::session::id::{ConversationId, DeskId};
+use jiff::Timestamp;
+use log::{debug, info, warn};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::port::{News, Port, Shown};
+use super::state::{DeskState, DeviceState};
+use super::talk::Talk;
+use crate::clock::Clock;
+use crate::config::{ClinicConfig, GeminiConfig};
+use crate::conversation::driver::Driver;
+use crate::conversation::journal::Journal;
+use crate::conversation::running::{Busy, Conversations, Party, Running, View};
+use crate::live::prompt::Place;
+use crate::live::{Connector, prompt};
+use crate::metrics::Metrics;
+use crate::net::bell::Bell;
+use crate::store::{self, Store};
+use crate::supervise::Calls as CallTasks;
+
+/// Who asks a conversation to end may be so many ahead of it.
+const COMMANDS: usize = 4;
+/// Blocks of sound taken before the rest gets its turn: more than a second, after a stall.
+const FAIR: usize = 128;
+
+/// What a conversation at the desk is made of.
+pub struct Makings {
+    /// The model's settings.
+    pub gemini: GeminiConfig,
+    /// Whom the agent speaks for.
+    pub clinic: ClinicConfig,
+    /// How patient it is.
+    pub patience: Patience,
+    /// The running conversations, of the phone as well.
+    pub conversations: Arc<Conversations>,
+    /// Opens live connections.
+    pub connector: Arc<Connector>,
+    /// Keeps records.
+    pub store: Store,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Civil time.
+    pub clock: fn() -> Clock,
+    /// Waits for conversations when the daemon stops.
+    pub tasks: CallTasks,
+}
+
+/// Runs the desk until `stop`; a conversation that is left by then ends at once.
+pub async fn run(
+    port: Port,
+    wake: Wake,
+    makings: Makings,
+    state: Arc<DeskState>,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
+    let sound = watched(port.bell.clone())?;
+    let mut task = Task {
+        port,
+        reception: Reception::new(wake),
+        makings,
+        state,
+        sound,
+        played: 0,
+        talk: None,
+        parting: Vec::new(),
+        bells: Bells::new(Waker::noop()),
+        timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+    };
+    stop.run_until_cancelled(std::future::poll_fn(|cx| task.poll(cx))).await;
+    task.port.knobs.set_ear(Ear::Closed);
+    (task.port.show)(Shown::default());
+    Ok(())
+}
+
+/// The sound card's bell, as tokio wants to see it.
+struct Rung(frontdesk_hw::bell::Bell);
+
+impl AsRawFd for Rung {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+/// The constructor that takes any type is deprecated because a type could name a descriptor that is not its own; the one
+/// in its place is unsafe, which is not used outside the sound card's package. This type owns its descriptor and always
+/// names the same.
+#[expect(deprecated, reason = "sound for an owned, constant descriptor")]
+fn watched(bell: frontdesk_hw::bell::Bell) -> std::io::Result<AsyncFd<Rung>> {
+    AsyncFd::with_interest(Rung(bell), Interest::READABLE)
+}
+
+/// What the task waits for beside sound and timer: the link of the conversation, and that of one that is closing.
+struct Bells {
+    task: Waker,
+    link: Bell,
+    closing: Bell,
+}
+
+impl Bells {
+    fn new(task: &Waker) -> Arc<Self> {
+        Arc::new(Self { task: task.clone(), link: Bell::new(task), closing: Bell::new(task) })
+    }
+}
+
+struct Task {
+    port: Port,
+    reception: Reception,
+    makings: Makings,
+    state: Arc<DeskState>,
+    sound: AsyncFd<Rung>,
+    /// How far the device's scale of speech has come.
+    played: u64,
+    talk: Option<Box<Talk>>,
+    /// Conversations that are over and wait for the model's close.
+    parting: Vec<Talk>,
+    bells: Arc<Bells>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Task {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.bells.task.will_wake(cx.waker()) {
+            self.bells = Bells::new(cx.waker());
+        }
+        let bells = Arc::clone(&self.bells);
+        loop {
+            self.poll_bell(cx);
+            let now = Instant::now();
+            self.take_news(now);
+            let mut busy = self.take_sound(now);
+            self.reception.poll(now);
+            self.receive(now);
+            busy |= self.poll_talk(cx, &bells, now);
+            self.poll_parting(&bells, now);
+            if !busy && !self.arm(cx, Instant::now()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Clears the sound card's bell, and waits for its next ring.
+    fn poll_bell(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Ok(mut ready)) = self.sound.poll_read_ready(cx) {
+            // Rung or not: what it told of is looked at next.
+            let _ =
+                ready.try_io(|bell| if bell.get_ref().0.answer() { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) });
+        }
+    }
+
+    fn take_news(&mut self, now: Instant) {
+        while let Some(news) = (self.port.news)(&mut self.port.ends) {
+            match news {
+                News::Attached(device) => {
+                    info!("the desk has a speakerphone: {}, {}", device.name, device.opened);
+                    for remark in &device.remarks {
+                        warn!("speakerphone {}: {remark}", device.name);
+                    }
+                    self.state.set_device(DeviceState::Ready(device));
+                    self.reception.handle(now, Happening::Attached);
+                }
+                News::Detached { why } => {
+                    warn!("the desk's speakerphone is gone: {why}");
+                    self.state.set_device(DeviceState::Absent(why));
+                    self.reception.handle(now, Happening::Detached);
+                }
+                News::Remark(remark) => {
+                    warn!("the desk's speakerphone: {remark}");
+                    self.state.remark(remark);
+                }
+                News::Trouble(trouble) => {
+                    warn!("the desk's speakerphone: {trouble}");
+                    if !self.reception.is_attached() {
+                        self.state.set_device(DeviceState::Absent(trouble));
+                    }
+                }
+                News::Hook => self.reception.handle(now, Happening::Hook),
+                News::Voice(voice) => self.reception.handle(now, Happening::Voice(voice)),
+                News::Muted(muted) => {
+                    info!("the microphone was switched {} at the desk", if muted { "off" } else { "on" });
+                    self.state.set_muted(muted);
+                }
+            }
+            self.receive(now);
+        }
+    }
+
+    /// Passes sound on to the conversation. Returns whether there may be more.
+    fn take_sound(&mut self, now: Instant) -> bool {
+        for _ in 0..FAIR {
+            let Some(heard) = self.port.ends.heard.dequeue() else { return false };
+            self.played = heard.played;
+            if let Some(talk) = &mut self.talk {
+                talk.hear(now, &heard);
+            }
+        }
+        true
+    }
+
+    /// Does what the reception wants.
+    fn receive(&mut self, now: Instant) {
+        while let Some(act) = self.reception.next_act() {
+            debug!("the desk: {act:?}");
+            match act {
+                Act::Ear(ear) => self.port.knobs.set_ear(ear),
+                Act::OffHook(off_hook) => (self.port.show)(Shown { off_hook, ..Shown::default() }),
+                Act::Unmute => {
+                    (self.port.unmute)();
+                    self.state.set_muted(false);
+                }
+                Act::Play(earcon) => self.port.knobs.play(earcon),
+                Act::Begin(by) => self.begin(now, by),
+                Act::Leave => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.leave(now);
+                    }
+                }
+                Act::Lost => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.driver.conversation.source_lost(now);
+                    }
+                }
+                Act::Back => {
+                    if let Some(talk) = &mut self.talk {
+                        talk.driver.conversation.attach(DeskLeg::new(now, self.played));
+                        talk.driver.conversation.source_fed(now);
+                    }
+                }
+            }
+            self.state.set_talking(self.reception.is_talking());
+        }
+    }
+
+    fn begin(&mut self, now: Instant, by: Wake) {
+        match self.admit(now, by) {
+            Ok(talk) => {
+                self.makings.metrics.desk_started(word(by));
+                self.talk = Some(Box::new(talk));
+                // The connection it asks for has not been begun.
+                self.bells.link.keep_ringing();
+            }
+            Err(busy) => {
+                warn!("a conversation at the desk could not be had: {}", busy.as_str());
+                self.makings.metrics.desk_refused(busy.as_str());
+                self.reception.handle(now, Happening::Refused);
+                if busy == Busy::Draining {
+                    self.reception.handle(now, Happening::Closing);
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, now: Instant, by: Wake) -> Result<Talk, Busy> {
+        let makings = &self.makings;
+        let seed = random();
+        let id = ConversationId::from(DeskId::of(seed));
+        let live_id = format!("L{:012x}", random() >> 80);
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let view = Arc::<View>::default();
+        let running =
+            Running { id, live_id: live_id.clone(), party: Party::Visitor, since: now, view: Arc::clone(&view) };
+        let asked = sender.clone();
+        makings.conversations.admit(running, Arc::new(move |reason| asked.try_send(reason).is_ok()))?;
+        info!(desk_id = id.as_str(), live_id = live_id.as_str(); "a conversation begins at the desk, by {}", word(by));
+        let clock = (makings.clock)();
+        makings.store.record(store::Record::DeskStarted { call: id, at: clock.civil(now) });
+        let (store, metrics) = (makings.store.clone(), makings.metrics.clone());
+        let journal = Journal::new(id, live_id, store, metrics, clock, Arc::clone(&makings.conversations));
+        let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk);
+        let live = LiveSession::new(setup, makings.gemini.rotate_after, seed as u64);
+        let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
+        // What an earlier conversation left in the rings is not for this one.
+        self.port.knobs.begin_epoch();
+        self.port.knobs.set_ducked(false);
+        driver.conversation.attach(DeskLeg::new(now, self.played));
+        driver.conversation.source_fed(now);
+        Ok(Talk { driver, journal, commands, view, _running: watch(&makings.tasks, id, sender), ended: None })
+    }
+
+    /// Moves the conversation on. Returns whether there may be more to do.
+    fn poll_talk(&mut self, cx: &mut Context<'_>, bells: &Bells, now: Instant) -> bool {
+        let Some(talk) = &mut self.talk else { return false };
+        talk.poll_commands(cx, now);
+        let mut busy = talk.poll_link(&bells.link, &mut self.port);
+        talk.driver.conversation.poll(Instant::now());
+        let over = talk.perform(now, &mut self.port);
+        talk.driver.flush_link(&mut bells.link.context(), now, &mut talk.journal);
+        if talk.driver.take_fresh() {
+            bells.link.keep_ringing();
+            busy = true;
+        }
+        if let Some(reason) = over {
+            self.part(now, &reason);
+            return true;
+        }
+        busy
+    }
+
+    /// The conversation is over: the desk is free, its connection closes behind it.
+    fn part(&mut self, now: Instant, reason: &EndReason) {
+        self.parting.extend(self.talk.take().map(|talk| *talk));
+        // Its last connection is now watched by the other bell.
+        self.bells.closing.keep_ringing();
+        self.port.knobs.begin_epoch();
+        self.port.knobs.set_ducked(false);
+        self.reception.handle(now, Happening::Over(reason));
+        self.receive(now);
+    }
+
+    fn poll_parting(&mut self, bells: &Bells, now: Instant) {
+        if self.parting.is_empty() {
+            return;
+        }
+        for talk in &mut self.parting {
+            talk.poll_link(&bells.closing, &mut self.port);
+            talk.perform(now, &mut self.port);
+            talk.driver.flush_link(&mut bells.closing.context(), now, &mut talk.journal);
+        }
+        self.parting.retain(|talk| !talk.is_done(now));
+    }
+
+    /// Sets the timer to the next deadline. Returns whether it has passed already.
+    fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let talks = self.talk.as_deref().into_iter().chain(&self.parting).filter_map(|talk| talk.deadline(now));
+        let Some(deadline) = talks.chain(self.reception.deadline()).min() else { return false };
+        self.timer.as_mut().reset(deadline.into());
+        // Outside the runtime's budget: a timer that is put off by it keeps no waker.
+        pin!(tokio::task::unconstrained(self.timer.as_mut())).poll(cx).is_ready()
+    }
+}
+
+/// The word for logs and metrics.
+fn word(by: Wake) -> &'static str {
+    match by {
+        Wake::Button => "button",
+        Wake::Voice => "voice",
+    }
+}
+
+fn random() -> u128 {
+    let mut bits = [0; 16];
+    // Without randomness two conversations are called the same and share a record; they still take place.
+    let _ = SystemRandom::new().fill(&mut bits);
+    u128::from_ne_bytes(bits)
+}
+
+/// Lets the stopping daemon wait for the conversation, and end it when the time is up: a task beside the desk's own,
+/// which goes on. It ends when what is returned is dropped.
+fn watch(tasks: &CallTasks, id: ConversationId, commands: mpsc::Sender<EndReason>) -> oneshot::Sender<()> {
+    let (running, mut over) = oneshot::channel::<()>();
+    tasks.spawn("desk", id, move |stop| async move {
+        tokio::select! {
+            _ = &mut over => return,
+            () = stop.cancelled() => {}
+        }
+        // Full: somebody has asked for its end already.
+        let _ = commands.try_send(EndReason::Draining);
+        let _ = over.await;
+    });
+    running
+}
