@@ -1,4 +1,4 @@
-//! The arrows between packages: core <- daemon, and the simulators, which judge the product, know nothing of it. Inside the
+//! The arrows between packages: core <- hw <- daemon, and the simulators, which judge the product, know nothing of it. Inside the
 //! daemon, no two parts need each other.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,8 @@ fn ours(manifest: &str) -> Vec<String> {
 #[test]
 fn arrows_point_one_way() {
     assert_eq!(ours("daemon/core"), [""; 0]);
-    assert_eq!(ours("daemon"), ["frontdesk-core"]);
+    assert_eq!(ours("hw"), ["frontdesk-core"]);
+    assert_eq!(ours("daemon"), ["frontdesk-core", "frontdesk-hw"]);
     assert_eq!(ours("tests/voice"), [""; 0]);
     assert_eq!(ours("tests/gemini-sim"), ["frontdesk-voice"]);
     assert_eq!(ours("tests/twilio-sim"), ["frontdesk-voice"]);
@@ -36,6 +37,14 @@ fn the_core_knows_no_runtime_socket_file_or_clock() {
     let core = dependencies("daemon/core");
     for fenced in ["tokio", "axum", "hyper", "reqwest", "rusqlite", "rustls", "log", "alsa", "jiff"] {
         assert!(!core.iter().any(|name| name == fenced), "frontdesk-core depends on {fenced}");
+    }
+}
+
+#[test]
+fn the_sound_card_knows_no_runtime_network_or_log() {
+    let hw = dependencies("hw");
+    for fenced in ["tokio", "axum", "hyper", "reqwest", "rusqlite", "rustls", "log", "serde", "tracing"] {
+        assert!(!hw.iter().any(|name| name == fenced), "frontdesk-hw depends on {fenced}");
     }
 }
 

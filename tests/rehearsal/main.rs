@@ -4,6 +4,7 @@
 //! it is said, measures the call, writes it to a stereo file, and leaves the daemon running until Ctrl-C.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for reading")]
 
+mod desk;
 mod screen;
 mod script;
 mod table;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
+use desk::Counter;
 use frontdesk_gemini_sim::{GeminiSim, Settings as GeminiSettings};
 use frontdesk_tests::daemon::{Daemon, LOG, PUBLIC_URL, Plan};
 use frontdesk_tests::script::clinic;
@@ -31,7 +33,8 @@ const CALL: Duration = Duration::from_mins(4);
 #[command(
     version,
     after_help = "With GEMINI_API_KEY in the environment the real Gemini answers. Everything else is simulated: the phone \
-                  company (with real signatures), the caller (espeak-ng), and without a key the model."
+                  company (with real signatures), the people (espeak-ng), without a speakerphone that and the room \
+                  around it, and without a key the model."
 )]
 struct Arguments {
     /// Keep the daemon's files, its log and the recording in this folder.
@@ -74,7 +77,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
         if key.is_some() { "real (GEMINI_API_KEY is set)" } else { "simulated (set GEMINI_API_KEY for the real one)" }
     );
     println!("  Twilio   simulated, with real signatures");
-    println!("  Caller   espeak-ng\n");
+    println!("  Caller   espeak-ng");
+    let counter = tokio::task::spawn_blocking(Counter::look).await??;
+    println!("  Desk     {}\n", counter.describe());
     print!("Rendering voices and starting ... ");
     screen::flush();
 
@@ -82,22 +87,26 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
         .await
         .context("gemini-sim")?;
     let twilio = TwilioSim::start(TwilioSettings::default()).await.context("twilio-sim")?;
-    let plan = plan(arguments, &folder, key, &gemini, &twilio);
+    let plan = plan(arguments, &folder, key, &gemini, &twilio, &counter);
     let mut daemon = start(plan).await?;
     println!("done.\n");
 
     let script = script::script()?;
     let call = place(&twilio, &daemon, script.steps.clone());
     println!("A phone call:\n");
-    let watched = screen::follow(&daemon, &call).await;
-    let report = call.wait_ended(CALL).await.context("the call did not end")?;
+    let sid = call.sid();
+    let (watched, report) = tokio::join!(screen::follow(&daemon, &sid, CALL), call.wait_ended(CALL));
+    let report = report.context("the call did not end")?;
     watched?;
-    screen::rest(&daemon, &call).await?;
 
     let recording = folder.join("call.wav");
     record(&report, &recording)?;
-    let good = table::print(&daemon, &report, &script).await?;
+    let mut good = table::print(&daemon, &report, &script).await?;
     println!("\nRecording  {} (left the caller, right the agent)", recording.display());
+    if let Counter::Virtual(room) = counter {
+        println!("\nA conversation at the front desk:\n");
+        good &= desk::visit(&daemon, room, &folder).await?;
+    }
     println!("Log        {}", folder.join(LOG).display());
     stay(arguments, &mut daemon).await?;
     Ok(good)
@@ -109,6 +118,7 @@ fn plan(
     key: Option<String>,
     gemini: &GeminiSim,
     twilio: &TwilioSim,
+    counter: &Counter,
 ) -> Plan {
     let listen = |port: u16| {
         let free = std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
@@ -116,7 +126,12 @@ fn plan(
     };
     let real = key.is_some();
     Plan {
-        lines: vec![("phone", listen(arguments.public_port)), ("admin", listen(arguments.admin_port))],
+        lines: [
+            vec![("phone", listen(arguments.public_port)), ("admin", listen(arguments.admin_port))],
+            counter.lines(),
+        ]
+        .concat(),
+        environment: counter.environment(),
         gemini: if real { GEMINI.to_owned() } else { gemini.wss_base() },
         gemini_ca: (!real).then(|| gemini.ca_path().to_owned()),
         gemini_key: key.unwrap_or_else(|| "rehearsal".to_owned()),
@@ -161,6 +176,7 @@ async fn stay(arguments: &Arguments, daemon: &mut Daemon) -> anyhow::Result<()> 
         println!("  health      http://{}/health", daemon.admin);
         println!("  metrics     http://{}/metrics", daemon.admin);
         println!("  calls       http://{}/v1/calls", daemon.admin);
+        println!("  the desk    http://{}/v1/desk", daemon.admin);
         println!("  for Twilio  http://{} (as {PUBLIC_URL})", daemon.public);
         println!("\nCtrl-C ends it.");
         tokio::signal::ctrl_c().await?;

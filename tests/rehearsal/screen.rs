@@ -1,17 +1,14 @@
 //! The transcript, as it happens.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use frontdesk_tests::daemon::Daemon;
-use frontdesk_twilio_sim::CallHandle;
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// How often the daemon is asked for news.
 const EVERY: Duration = Duration::from_millis(200);
-
-static PRINTED: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes what was printed visible.
 pub(crate) fn flush() {
@@ -19,37 +16,36 @@ pub(crate) fn flush() {
     let _ = std::io::stdout().flush();
 }
 
-/// Prints the turns of a running call as the daemon records them.
-pub(crate) async fn follow(daemon: &Daemon, call: &CallHandle) -> anyhow::Result<()> {
-    let path = format!("/v1/calls/{}", call.sid());
+/// Prints the turns of a conversation as the daemon records them, until its record is closed.
+pub(crate) async fn follow(daemon: &Daemon, id: &str, limit: Duration) -> anyhow::Result<()> {
+    let path = format!("/v1/calls/{id}");
+    let deadline = Instant::now() + limit;
     let mut ticks = tokio::time::interval(EVERY);
-    while !call.read(|report| report.ended) {
+    let mut printed = 0;
+    loop {
         ticks.tick().await;
         let (status, text) = daemon.get(&path).await?;
         if status == 200 {
-            print(&serde_json::from_str(&text)?);
+            let record = serde_json::from_str(&text)?;
+            printed = print(&record, printed);
+            if record["ended_at"].is_string() {
+                return Ok(());
+            }
         }
+        anyhow::ensure!(Instant::now() < deadline, "the conversation {id} did not end within {limit:?}");
     }
-    Ok(())
 }
 
-/// Prints what was recorded at the very end.
-pub(crate) async fn rest(daemon: &Daemon, call: &CallHandle) -> anyhow::Result<()> {
-    let path = format!("/v1/calls/{}", call.sid());
-    let record = daemon.wait_for_json(&path, Duration::from_secs(5), |call| call["ended_at"].is_string()).await?;
-    print(&record);
-    Ok(())
-}
-
-fn print(record: &Value) {
+/// Prints what is new behind the turns that were printed; returns how many there are.
+fn print(record: &Value, printed: usize) -> usize {
     let turns = record["transcript"].as_array().map(Vec::as_slice).unwrap_or_default();
-    for turn in turns.iter().skip(PRINTED.load(Ordering::Relaxed)) {
+    for turn in turns.iter().skip(printed) {
         let who = if turn["who"] == "caller" { "Caller" } else { "Agent " };
         let cut = if turn["interrupted"] == true { " -- (interrupted)" } else { "" };
         println!("  {:>5}  {who}  {}{cut}", since(record, turn), turn["text"].as_str().unwrap_or_default());
         flush();
     }
-    PRINTED.store(turns.len(), Ordering::Relaxed);
+    turns.len()
 }
 
 /// Minutes and seconds between the call's answer and the turn's first sound.
@@ -62,6 +58,7 @@ fn since(record: &Value, turn: &Value) -> String {
     let (Some(from), Some(to)) = (seconds(&record["answered_at"]), seconds(&turn["started_at"])) else {
         return String::new();
     };
-    let apart = (to - from).rem_euclid(86_400.0) as u64;
+    // Past midnight it goes on; and whoever begins a conversation by speaking did so before it was begun.
+    let apart = if to < from && from - to < 43_200.0 { 0 } else { (to - from).rem_euclid(86_400.0) as u64 };
     format!("{}:{:02}", apart / 60, apart % 60)
 }

@@ -43,15 +43,15 @@ pub(crate) async fn print(daemon: &Daemon, report: &CallReport, script: &Script)
     Ok(good && record["end_reason"] == "agent-ended")
 }
 
-fn row(what: &str, value: &str) {
+pub(crate) fn row(what: &str, value: &str) {
     println!("  {what:<50}  {value}");
 }
 
-fn milliseconds(span: Option<Duration>) -> String {
+pub(crate) fn milliseconds(span: Option<Duration>) -> String {
     span.map_or_else(|| "none".to_owned(), |span| format!("{} ms", span.as_millis()))
 }
 
-fn list(spans: &[Duration]) -> String {
+pub(crate) fn list(spans: &[Duration]) -> String {
     let texts: Vec<String> = spans.iter().map(|span| span.as_millis().to_string()).collect();
     if texts.is_empty() { "none".to_owned() } else { format!("{} ms", texts.join(", ")) }
 }
