@@ -221,7 +221,11 @@ impl Reception {
 
     fn end(&mut self, until: Instant, sound: Earcon) {
         self.state = State::Resting { until };
-        self.acts.extend([Act::Ear(Ear::Closed), Act::OffHook(false), Act::Play(sound)]);
+        self.acts.extend([Act::Ear(Ear::Closed), Act::OffHook(false)]);
+        // Kept for the next device, it would startle whoever plugs that in.
+        if self.attached {
+            self.acts.push_back(Act::Play(sound));
+        }
     }
 
     /// Listens for a voice, if one may begin a conversation.
@@ -335,7 +339,7 @@ mod tests {
         assert_eq!(acts(&mut desk), [Act::OffHook(true), Act::Ear(Ear::Open), Act::Back]);
         desk.handle(now, Happening::Detached);
         desk.handle(now, Happening::Over(&EndReason::LineLost));
-        acts(&mut desk);
+        assert_eq!(acts(&mut desk), [Act::Lost, Act::Ear(Ear::Closed), Act::OffHook(false)], "nobody would hear a sound");
         desk.handle(now + REST, Happening::Hook);
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed)], "without a device nothing begins");
         desk.handle(now + REST, Happening::Attached);
