@@ -48,7 +48,10 @@ impl DeskState {
     }
 
     pub(super) fn remark(&self, remark: String) {
-        if let DeviceState::Ready(device) = &mut self.lock().device {
+        // A button that comes and goes says the same for days.
+        if let DeviceState::Ready(device) = &mut self.lock().device
+            && !device.remarks.contains(&remark)
+        {
             device.remarks.push(remark);
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Talk {
     pub(super) journal: Journal,
     pub(super) commands: mpsc::Receiver<EndReason>,
     pub(super) view: Arc<View>,
+    /// Where the speech stands behind what was handed out.
+    pub(super) handed: u64,
     /// Dropped with the talk: whoever waits for its end then knows.
     pub(super) _running: oneshot::Sender<()>,
     pub(super) ended: Option<Instant>,
@@ -49,6 +51,23 @@ impl Talk {
         } else {
             self.driver.conversation.stop(now, EndReason::CallerLeft);
         }
+    }
+
+    /// The device is gone, and with it whoever was heard there.
+    pub(super) fn lose(&mut self, now: Instant) {
+        self.driver.conversation.source_lost(now);
+    }
+
+    /// A device is there again, whose scale of speech stands at `played`.
+    pub(super) fn resume(&mut self, now: Instant, played: u64) {
+        self.handed = played;
+        self.driver.conversation.attach(DeskLeg::new(now, played));
+        self.driver.conversation.source_fed(now);
+    }
+
+    /// The desk is being stopped: nothing is waited for.
+    pub(super) fn cut(&mut self, now: Instant) {
+        self.journal.ended(now, &EndReason::Draining);
     }
 
     /// Does what others ask.
@@ -95,6 +114,7 @@ impl Talk {
             let Some(block) = leg.next_block(Instant::now()) else { break };
             let mut pcm = [0; SPEAKING];
             pcm[..block.pcm.len()].copy_from_slice(block.pcm);
+            self.handed = block.end;
             let speech = Speech { epoch, end: block.end, last: block.last, len: block.pcm.len() as u16, pcm };
             // There is room: nobody else fills this ring.
             let _ = port.ends.speech.enqueue(speech);

@@ -82,15 +82,14 @@ pub async fn run(
         makings,
         state,
         sound,
-        played: 0,
+        stands: 0,
         talk: None,
         parting: Vec::new(),
         bells: Bells::new(Waker::noop()),
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
     };
     stop.run_until_cancelled(std::future::poll_fn(|cx| task.poll(cx))).await;
-    task.port.knobs.set_ear(Ear::Closed);
-    (task.port.show)(Shown::default());
+    task.close();
     Ok(())
 }
 
@@ -130,8 +129,9 @@ struct Task {
     makings: Makings,
     state: Arc<DeskState>,
     sound: AsyncFd<Rung>,
-    /// How far the device's scale of speech has come.
-    played: u64,
+    /// Where the device's scale of speech stands: behind whatever was played or handed out. It never goes back, so that
+    /// no report of what an earlier conversation said is taken for this one's.
+    stands: u64,
     talk: Option<Box<Talk>>,
     /// Conversations that are over and wait for the model's close.
     parting: Vec<Talk>,
@@ -210,7 +210,7 @@ impl Task {
     fn take_sound(&mut self, now: Instant) -> bool {
         for _ in 0..FAIR {
             let Some(heard) = self.port.ends.heard.dequeue() else { return false };
-            self.played = heard.played;
+            self.stands = self.stands.max(heard.played);
             if let Some(talk) = &mut self.talk {
                 talk.hear(now, &heard);
             }
@@ -237,14 +237,14 @@ impl Task {
                     }
                 }
                 Act::Lost => {
+                    self.silence();
                     if let Some(talk) = &mut self.talk {
-                        talk.driver.conversation.source_lost(now);
+                        talk.lose(now);
                     }
                 }
                 Act::Back => {
                     if let Some(talk) = &mut self.talk {
-                        talk.driver.conversation.attach(DeskLeg::new(now, self.played));
-                        talk.driver.conversation.source_fed(now);
+                        talk.resume(now, self.stands);
                     }
                 }
             }
@@ -290,12 +290,29 @@ impl Task {
         let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk);
         let live = LiveSession::new(setup, makings.gemini.rotate_after, seed as u64);
         let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
+        driver.conversation.attach(DeskLeg::new(now, self.stands));
+        driver.conversation.source_fed(now);
+        let (handed, _running) = (self.stands, watch(&makings.tasks, id, sender));
         // What an earlier conversation left in the rings is not for this one.
+        self.silence();
+        Ok(Talk { driver, journal, commands, view, handed, _running, ended: None })
+    }
+
+    /// Drops what was handed out and has not been heard, and lets the next voice come in at its full level.
+    fn silence(&mut self) {
+        self.stands = self.stands.max(self.talk.as_ref().map_or(0, |talk| talk.handed));
         self.port.knobs.begin_epoch();
         self.port.knobs.set_ducked(false);
-        driver.conversation.attach(DeskLeg::new(now, self.played));
-        driver.conversation.source_fed(now);
-        Ok(Talk { driver, journal, commands, view, _running: watch(&makings.tasks, id, sender), ended: None })
+    }
+
+    /// The desk is being stopped.
+    fn close(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.cut(Instant::now());
+        }
+        self.silence();
+        self.port.knobs.set_ear(Ear::Closed);
+        (self.port.show)(Shown::default());
     }
 
     /// Moves the conversation on. Returns whether there may be more to do.
@@ -319,11 +336,10 @@ impl Task {
 
     /// The conversation is over: the desk is free, its connection closes behind it.
     fn part(&mut self, now: Instant, reason: &EndReason) {
+        self.silence();
         self.parting.extend(self.talk.take().map(|talk| *talk));
         // Its last connection is now watched by the other bell.
         self.bells.closing.keep_ringing();
-        self.port.knobs.begin_epoch();
-        self.port.knobs.set_ducked(false);
         self.reception.handle(now, Happening::Over(reason));
         self.receive(now);
     }

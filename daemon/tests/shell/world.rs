@@ -45,7 +45,7 @@ pub(crate) struct World {
     pub(crate) stop: CancellationToken,
     pub(crate) listeners: JoinSet<()>,
     pub(crate) database: PathBuf,
-    _supervisor: Supervisor,
+    pub(crate) supervisor: Supervisor,
     _directory: TempDir,
 }
 
@@ -72,7 +72,7 @@ impl World {
         let database = directory.path().join("calls.db");
         let (line, supervisor) = line(&database, &gemini, &twilio, clock, room).await;
         let (public, stop, listeners) = listen(&line).await;
-        Self { line, public, gemini, twilio, stop, listeners, database, _supervisor: supervisor, _directory: directory }
+        Self { line, public, gemini, twilio, stop, listeners, database, supervisor, _directory: directory }
     }
 
     /// The daemon is gone without a word to its calls, and started again with the same files.
