@@ -160,8 +160,8 @@ fn every_complaint_names_file_line_key_and_remedy() {
 
 #[test]
 fn a_section_of_a_later_version_is_refused_plainly() {
-    let sections = "[clinic], [gemini], [phone], [admin], [control], [store], [log]";
-    let desk = minimal_with("[desk]\ndevice = \"auto\"\n[amdin]\n[phone.tls]\ncerts = \"x\"\n");
+    let sections = "[clinic], [gemini], [phone], [desk], [admin], [control], [store], [log]";
+    let desk = minimal_with("[doorbell]\nring = \"auto\"\n[amdin]\n[phone.tls]\ncerts = \"x\"\n");
     assert_eq!(
         desk.complaints(),
         [
@@ -171,7 +171,7 @@ fn a_section_of_a_later_version_is_refused_plainly() {
             format!(
                 "config.toml:9: [amdin] is not known to this version: did you mean [admin]? sections are {sections}"
             ),
-            format!("config.toml:7: [desk] is not known to this version: sections are {sections}"),
+            format!("config.toml:7: [doorbell] is not known to this version: sections are {sections}"),
         ]
     );
     let outside = Desk::with(&format!("max_calls = 5\n{MINIMAL}"));
