@@ -12,6 +12,8 @@ pub const BUCKETS: usize = 44;
 pub struct Spread {
     buckets: [AtomicU32; BUCKETS],
     most: AtomicU64,
+    /// Nanoseconds of everything that was counted: 584 years until it wraps.
+    sum: AtomicU64,
 }
 
 impl Default for Spread {
@@ -23,7 +25,7 @@ impl Default for Spread {
 impl Spread {
     /// Holds nothing.
     pub const fn new() -> Self {
-        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], most: AtomicU64::new(0) }
+        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], most: AtomicU64::new(0), sum: AtomicU64::new(0) }
     }
 
     /// Counts one duration. Wait-free.
@@ -33,11 +35,17 @@ impl Spread {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
         self.most.fetch_max(micros, Ordering::Relaxed);
+        self.sum.fetch_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// How many of each bucket were counted, and the upper bound of each.
     pub fn read(&self) -> impl Iterator<Item = (Duration, u32)> {
         self.buckets.iter().enumerate().map(|(n, count)| (Self::bound(n), count.load(Ordering::Relaxed)))
+    }
+
+    /// All that was counted, added up.
+    pub fn sum(&self) -> Duration {
+        Duration::from_nanos(self.sum.load(Ordering::Relaxed))
     }
 
     /// The longest ever.
@@ -214,5 +222,6 @@ mod tests {
         spread.count(Duration::from_millis(20));
         assert_eq!(spread.quantile(0.5), Duration::from_micros(128));
         assert_eq!(spread.quantile(1.0), Duration::from_millis(20));
+        assert_eq!(spread.sum(), Duration::from_micros(99 * 100 + 20_000));
     }
 }

@@ -43,7 +43,7 @@ impl DeskState {
         (known.muted, known.talking)
     }
 
-    pub(super) fn set_device(&self, device: DeviceState) {
+    pub(crate) fn set_device(&self, device: DeviceState) {
         self.lock().device = device;
     }
 

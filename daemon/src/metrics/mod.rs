@@ -3,6 +3,7 @@
 //! Everything here may be called from a call's task: counters and histograms are atomic, and those with labels take a
 //! read lock that only the first use of a label contends for. Labels are words of ours, so their number is bounded.
 
+mod desk;
 mod histogram;
 mod process;
 
@@ -19,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::store::Store;
+pub use desk::Sound;
 use histogram::Histogram;
 
 /// The type of what [`Metrics::encode`] returns.
@@ -102,12 +104,18 @@ struct Shared {
 impl Metrics {
     /// Everything at zero, without a store.
     pub fn new() -> Self {
-        Self { shared: Arc::new(Shared::register(None)) }
+        Self { shared: Arc::new(Shared::register(None, None)) }
     }
 
     /// Everything at zero; what `store` had to drop is read from it whenever somebody asks.
     pub fn with_store(store: Store) -> Self {
-        Self { shared: Arc::new(Shared::register(Some(store))) }
+        Self::with(store, None)
+    }
+
+    /// Everything at zero; what `store` had to drop, and what the desk's audio threads count, is read from them whenever
+    /// somebody asks.
+    pub fn with(store: Store, sound: Option<Sound>) -> Self {
+        Self { shared: Arc::new(Shared::register(Some(store), sound)) }
     }
 
     /// Everything in the OpenMetrics text format, of the type [`CONTENT_TYPE`].
@@ -242,7 +250,7 @@ impl Default for Metrics {
 }
 
 impl Shared {
-    fn register(store: Option<Store>) -> Self {
+    fn register(store: Option<Store>, sound: Option<Sound>) -> Self {
         let mut to = Registering(Registry::with_prefix("frontdesk"));
         let shared = Self {
             calls_started: to.add("calls_started", "Calls announced and accepted", Counter::default()),
@@ -335,6 +343,9 @@ impl Shared {
         to.0.register_collector(Box::new(process::Process { started: Instant::now() }));
         if let Some(store) = store {
             to.0.register_collector(Box::new(process::Records(store)));
+        }
+        if let Some(sound) = sound {
+            to.0.register_collector(Box::new(sound));
         }
         Self { registry: to.0, ..shared }
     }

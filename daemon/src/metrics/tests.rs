@@ -82,7 +82,10 @@ fn durations_are_shown_in_seconds_and_buckets_add_up() {
 
 #[test]
 fn every_metric_says_what_it_is() {
-    let text = Metrics::new().encode();
+    let (figures, state, metrics) = desk();
+    state.set_device(speakerphone());
+    figures.capture_rate.set(16_000.0);
+    let text = metrics.encode();
     let named = |comment: &str| -> Vec<String> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(comment));
         lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
@@ -107,4 +110,83 @@ async fn what_the_store_drops_is_read_from_it() {
     }));
     assert_eq!(sample(&metrics.encode(), "frontdesk_store_records_dropped_total"), Some(1.0));
     assert_eq!(sample(&metrics.encode(), "frontdesk_store_records_failed_total"), Some(0.0));
+}
+
+/// Figures and state of a desk, and the metrics of a daemon that has it.
+fn desk() -> (&'static frontdesk_hw::figures::Figures, Arc<crate::desk::state::DeskState>, Metrics) {
+    use crate::desk::state::{DeskState, DeviceState};
+    let figures: &'static frontdesk_hw::figures::Figures = Box::leak(Box::default());
+    let state = Arc::new(DeskState::new(DeviceState::Absent("it was unplugged".to_owned())));
+    let sound = Sound { figures, state: Arc::clone(&state) };
+    (figures, state, Metrics { shared: Arc::new(Shared::register(None, Some(sound))) })
+}
+
+fn speakerphone() -> crate::desk::state::DeviceState {
+    use crate::desk::port::Device;
+    use crate::desk::state::DeviceState;
+    let told = |text: &str| text.to_owned();
+    DeviceState::Ready(Device { name: told("Jabra"), opened: told("capture 16000 Hz"), remarks: Vec::new() })
+}
+
+#[test]
+fn what_the_audio_threads_count_is_read_from_them() {
+    let (figures, _, metrics) = desk();
+    assert_eq!(sample(&metrics.encode(), "frontdesk_desk_xruns_total{direction=\"playout\"}"), Some(0.0));
+    // Each counter another number, so that none is taken for another.
+    let counts = [
+        (&figures.overruns, "xruns_total{direction=\"capture\"}"),
+        (&figures.underruns, "xruns_total{direction=\"playout\"}"),
+        (&figures.gaps, "gaps_total"),
+        (&figures.stalls, "stalls_total"),
+        (&figures.starved, "starved_blocks_total"),
+        (&figures.capture_dropped, "capture_dropped_blocks_total"),
+        (&figures.heard_dropped, "heard_dropped_blocks_total"),
+        (&figures.opened, "device_opened_total"),
+    ];
+    for (n, (count, _)) in counts.iter().enumerate() {
+        (0..=n).for_each(|_| count.raise());
+    }
+    let text = metrics.encode();
+    for (n, (_, name)) in counts.iter().enumerate() {
+        assert_eq!(sample(&text, &format!("frontdesk_desk_{name}")), Some((n + 1) as f64), "{name}");
+    }
+}
+
+#[test]
+fn spreads_are_shown_by_octave_with_their_sum() {
+    let (figures, _, metrics) = desk();
+    for micros in [3, 100, 120, 60_000_000] {
+        figures.rt_lateness.count(Duration::from_micros(micros));
+    }
+    figures.dsp_work.count(Duration::from_micros(700));
+    let text = metrics.encode();
+    let value = |part: &str| sample(&text, &format!("frontdesk_desk_rt_lateness_seconds_{part}"));
+    let bucket = |bound: &str| value(&format!("bucket{{le=\"{bound}\"}}"));
+    assert_eq!((bucket("0.000002"), bucket("0.000004"), bucket("0.000064")), (Some(0.0), Some(1.0), Some(1.0)));
+    assert_eq!((bucket("0.000128"), bucket("+Inf"), value("count")), (Some(3.0), Some(4.0), Some(4.0)));
+    assert_eq!(value("sum"), Some(60.000_223), "also what is longer than every bucket");
+    assert_eq!(sample(&text, "frontdesk_desk_dsp_work_seconds_count"), Some(1.0));
+    assert_eq!(sample(&text, "frontdesk_desk_rt_work_seconds_count"), Some(0.0));
+    assert_eq!(sample(&text, "frontdesk_desk_playout_fill_seconds_count"), Some(0.0));
+}
+
+#[test]
+fn what_is_measured_at_a_device_is_shown_while_there_is_one() {
+    let (figures, state, metrics) = desk();
+    figures.erle.set(31.5);
+    figures.capture_rate.set(15_999.5);
+    let text = metrics.encode();
+    assert_eq!(sample(&text, "frontdesk_desk_device_present"), Some(0.0));
+    assert!(!text.contains("echo_reduction") && !text.contains("rate_hertz"), "of the last device: {text}");
+    state.set_device(speakerphone());
+    let text = metrics.encode();
+    assert_eq!(sample(&text, "frontdesk_desk_device_present"), Some(1.0));
+    assert_eq!(sample(&text, "frontdesk_desk_echo_reduction_decibels"), Some(31.5));
+    assert_eq!(sample(&text, "frontdesk_desk_rate_hertz{direction=\"capture\"}"), Some(15_999.5));
+    assert_eq!(sample(&text, "frontdesk_desk_rate_hertz{direction=\"playout\"}"), None, "not known yet");
+}
+
+#[test]
+fn a_daemon_without_a_desk_shows_no_sound() {
+    assert!(!Metrics::new().encode().contains("frontdesk_desk_xruns"));
 }
