@@ -27,7 +27,7 @@ use crate::http::serve::{Acceptor, Limits, serve};
 use crate::live::Connector;
 use crate::live::token::TokenError;
 use crate::logging;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Sound};
 use crate::net::{self, RenewedTls, TlsError};
 use crate::notify::Notifier;
 use crate::phone::calls::Calls;
@@ -38,6 +38,7 @@ use crate::phone::rest::Rest;
 use crate::status::{self, Status};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Fault, Grace, Supervisor};
+use crate::watchdog::Proof;
 
 /// How often `systemctl status` is told how we are.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -105,7 +106,11 @@ impl App {
     pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
         let Prepared { http, connector, fallback, public_tls, admin_tls } = Prepared::of(&config)?;
         let store = Store::open(&config.store)?;
-        let metrics = Metrics::with_store(store.clone());
+        let off = config.desk.device == DeviceSpec::None;
+        let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
+        let (desk_state, figures) = (Arc::new(DeskState::new(first)), hardware::figures());
+        let sound = (!off).then(|| Sound { figures, state: Arc::clone(&desk_state) });
+        let metrics = Metrics::with(store.clone(), sound);
         if store.recovered() > 0 {
             warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
         }
@@ -132,9 +137,6 @@ impl App {
             clock: Clock::read,
             tasks: supervisor.calls(),
         });
-        let off = config.desk.device == DeviceSpec::None;
-        let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
-        let (desk_state, figures) = (Arc::new(DeskState::new(first)), hardware::figures());
         let shown = status::Desk { spec: config.desk.device.clone(), state: Arc::clone(&desk_state), figures };
         let status = Arc::new(Status::new(Arc::clone(&conversations), shown, store.clone(), Clock::read));
         let state = AdminState {
@@ -204,16 +206,9 @@ impl App {
         self.notifier.ready(&self.status.line());
         let (notifier, status) = (self.notifier.clone(), Arc::clone(&self.status));
         self.supervisor.start("status", |stop| tell_status(notifier, status, stop));
-        let (notifier, store) = (self.notifier.clone(), self.line.store.clone());
-        self.supervisor.start("watchdog", |stop| async move {
-            // The answer comes through the runtime from the store's thread: neither stands still. It comes also while
-            // the disk takes nothing, which no restart would mend.
-            let prove = || {
-                let store = store.clone();
-                async move { store.flush().await }
-            };
-            notifier.feed_watchdog(stop, prove).await;
-        });
+        let audio = self.desk.is_some().then(|| Arc::clone(&self.status));
+        let (notifier, proof) = (self.notifier.clone(), Proof::new(self.line.store.clone(), audio));
+        self.supervisor.start("watchdog", |stop| async move { notifier.feed_watchdog(stop, || proof.give()).await });
         let fault = tokio::select! {
             why = signal.wait() => {
                 info!("{why}: no new calls are taken");

@@ -27,3 +27,4 @@ pub mod phone;
 pub mod status;
 pub mod store;
 pub mod supervise;
+pub mod watchdog;

@@ -15,11 +15,12 @@ use crate::desk;
 use crate::desk::state::{DeskState, DeviceState};
 use crate::http::admin::{CallControl, DeskView, HealthSource};
 use crate::http::reply::{
-    ActiveCall, DeskDevices, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health, HealthStatus,
-    StoreHealth, StoreState,
+    ActiveCall, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
+    HealthStatus, StoreHealth, StoreState,
 };
 use crate::live::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
+use crate::watchdog::Look;
 
 /// A lost record makes the daemon's health degraded for that long.
 const ALARMED: Duration = Duration::from_mins(10);
@@ -75,6 +76,28 @@ impl Status {
         format!("{calls}{desk} · {gemini}{store}{draining}")
     }
 
+    /// What the desk's audio threads have counted by now.
+    pub fn look(&self) -> Look {
+        Look::at(self.desk.figures, &self.desk.state)
+    }
+
+    fn desk_health(&self) -> DeskHealth {
+        let (state, device, why) = match self.desk.state.device() {
+            DeviceState::Off => (DeskWord::Off, None, None),
+            DeviceState::Absent(why) => (DeskWord::Absent, None, Some(why)),
+            DeviceState::Ready(device) => (DeskWord::Ready, Some(device.name), None),
+        };
+        DeskHealth { state, device, why }
+    }
+
+    /// Whether the speakerphone that the configuration names is missing: somebody has put it on the counter and must
+    /// look for it. With `auto` none is promised: a box that only answers the phone is well without one, and an alarm
+    /// that is always on would be looked at by nobody.
+    fn lacks_its_desk(&self) -> bool {
+        let named = !matches!(self.desk.spec, DeviceSpec::Auto | DeviceSpec::None);
+        named && matches!(self.desk.state.device(), DeviceState::Absent(_))
+    }
+
     /// Whether a record was lost lately; one lost last week is no reason to stay alarmed.
     fn loses_records(&self, lost: u64) -> bool {
         let mut seen = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +132,7 @@ impl HealthSource for Status {
         let loses_records = self.loses_records(store.dropped + store.failed);
         // Suspect or down: new calls go to the fallback.
         let reached = !self.conversations.health().is_down(Instant::now()) && gemini.state != "down";
-        let well = reached && store.state == StoreState::Ok && !loses_records;
+        let well = reached && store.state == StoreState::Ok && !loses_records && !self.lacks_its_desk();
         let status = match (self.conversations.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,
@@ -123,6 +146,7 @@ impl HealthSource for Status {
             max_calls: self.conversations.most(),
             gemini,
             store,
+            desk: self.desk_health(),
         }
     }
 }

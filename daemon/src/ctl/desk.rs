@@ -69,15 +69,20 @@ async fn ask(client: &Client) -> Result<DeskReport, CtlError> {
     client.ask(Method::GET, "/v1/desk").await?.json()
 }
 
-fn overview(report: &DeskReport) -> String {
-    let device = match report.state {
+/// The device in a line. What it calls itself is not ours, and what is wrong with it may quote that.
+pub(super) fn device(state: DeskWord, device: Option<&str>, why: Option<&str>) -> String {
+    match state {
         DeskWord::Off => "none: [desk] device is \"none\"".to_owned(),
-        DeskWord::Absent => format!("no speakerphone: {}", report.why.as_deref().unwrap_or("not known why")),
-        DeskWord::Ready => plain(report.device.as_deref().unwrap_or_default()),
-    };
+        DeskWord::Absent => format!("no speakerphone: {}", plain(why.unwrap_or("not known why"))),
+        DeskWord::Ready => plain(device.unwrap_or_default()),
+    }
+}
+
+fn overview(report: &DeskReport) -> String {
+    let device = device(report.state, report.device.as_deref(), report.why.as_deref());
     let mut lines = vec![format!("desk        {device}")];
-    lines.extend(report.opened.as_ref().map(|opened| format!("opened      {opened}")));
-    lines.extend(report.remarks.iter().map(|remark| format!("remark      {remark}")));
+    lines.extend(report.opened.as_ref().map(|opened| format!("opened      {}", plain(opened))));
+    lines.extend(report.remarks.iter().map(|remark| format!("remark      {}", plain(remark))));
     if report.state == DeskWord::Ready {
         let talking = if report.talking { "in conversation" } else { "idle" };
         let muted = if report.muted { ", microphone off" } else { "" };
@@ -96,7 +101,7 @@ fn listing(devices: &[DeskDevice]) -> String {
     let rows = devices.iter().map(|device| {
         let chosen = if device.chosen { "*" } else { "" }.to_owned();
         let (microphone, loudspeaker) = (yes(device.capture), yes(device.playout));
-        [chosen, device.spec.clone(), plain(&device.name), microphone, loudspeaker, plain(&device.opens)]
+        [chosen, plain(&device.spec), plain(&device.name), microphone, loudspeaker, plain(&device.opens)]
     });
     let rows: Vec<_> = rows.collect();
     table(["", "DEVICE", "NAME", "MICROPHONE", "LOUDSPEAKER", "OPENS AS"], &rows)

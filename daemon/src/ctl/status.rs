@@ -104,7 +104,7 @@ fn verdict(health: &Health) -> Verdict {
 }
 
 fn overview(health: &Health, view: &View<'_>) -> String {
-    let gemini = &health.gemini;
+    let (gemini, desk) = (&health.gemini, &health.desk);
     let why = gemini.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
     let gemini = match gemini.state.as_str() {
         // Nothing is asked of it while nobody calls.
@@ -117,6 +117,7 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         format!("calls       {} of {}", health.active_calls, health.max_calls),
         format!("Gemini      {gemini}"),
         format!("records     {}", records(health.store)),
+        format!("desk        {}", super::desk::device(desk.state, desk.device.as_deref(), desk.why.as_deref())),
     ]
     .join("\n")
 }

@@ -26,6 +26,8 @@ pub struct Health {
     pub gemini: GeminiHealth,
     /// The record of calls.
     pub store: StoreHealth,
+    /// The front desk.
+    pub desk: DeskHealth,
 }
 
 /// Whether new calls reach the agent.
@@ -88,6 +90,17 @@ pub enum StoreState {
     Afresh,
     /// In memory only since the start: the file cannot be used.
     Memory,
+}
+
+/// Whether the front desk has its speakerphone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskHealth {
+    /// In a word.
+    pub state: DeskWord,
+    /// Its product name.
+    pub device: Option<String>,
+    /// Why there is none, and what would help.
+    pub why: Option<String>,
 }
 
 /// How the front desk is.

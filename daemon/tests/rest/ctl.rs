@@ -19,7 +19,7 @@ async fn ctl(arguments: &[&str], token: Option<&str>) -> Output {
 }
 
 /// Exit status, output and complaint of a run against the control socket.
-async fn by_socket(socket: &Path, arguments: &str) -> (i32, String, String) {
+pub(crate) async fn by_socket(socket: &Path, arguments: &str) -> (i32, String, String) {
     let socket = ["--socket", socket.to_str().unwrap()];
     let arguments: Vec<&str> = socket.into_iter().chain(arguments.split(' ')).collect();
     parts(ctl(&arguments, None).await)

@@ -5,4 +5,5 @@
 mod admin;
 mod control;
 mod ctl;
+mod desk;
 mod world;

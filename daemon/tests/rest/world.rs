@@ -12,7 +12,7 @@ use frontdeskd::http::admin::{self, AdminState, CallControl, DeskView, HealthSou
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
 use frontdeskd::http::reply::{
-    ActiveCall, DeskDevice, DeskDevices, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
+    ActiveCall, DeskDevice, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
     HealthStatus, StoreHealth, StoreState,
 };
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
@@ -76,9 +76,15 @@ impl HealthSource for Condition {
             max_calls: 50,
             gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
             store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0 },
+            desk: DeskHealth { state: DeskWord::Ready, device: Some(DEVICE_NAME.to_owned()), why: None },
         }
     }
 }
+
+/// What a device calls itself, with what a terminal would obey in it.
+pub(crate) const DEVICE_NAME: &str = "Jabra\u{1b}]0;x\u{7} SPEAK\r\n510";
+/// And as people see it.
+pub(crate) const SHOWN_NAME: &str = "Jabra ]0;x  SPEAK  510";
 
 /// A desk with a speakerphone, and one card beside it that is none.
 pub(crate) struct Counter;
@@ -87,10 +93,10 @@ impl DeskView for Counter {
     fn report(&self) -> DeskReport {
         DeskReport {
             state: DeskWord::Ready,
-            device: Some("Jabra Speak 510".to_owned()),
-            opened: Some("capture 16000 Hz; playout 48000 Hz".to_owned()),
+            device: Some(DEVICE_NAME.to_owned()),
+            opened: Some("capture 16000 Hz;\u{9b}2J playout 48000 Hz".to_owned()),
             why: None,
-            remarks: vec!["no real-time priority".to_owned()],
+            remarks: vec!["no real-time\u{1b}[2J priority".to_owned()],
             talking: true,
             muted: true,
             levels: DeskLevels { microphone: -30.0, heard: -60.0, loudspeaker: -120.0, echo_reduction: 31.5 },
@@ -116,7 +122,7 @@ impl DeskView for Counter {
             opens: "as it is".to_owned(),
             chosen,
         };
-        let jabra = device("usb:0b0e:0422", "Jabra SPEAK 510", true, true);
+        let jabra = device("usb:0b0e:0422:\u{1b}c1", DEVICE_NAME, true, true);
         DeskDevices { devices: vec![jabra, device("alsa:hw:CARD=HDMI", "HDMI", false, false)] }
     }
 }

@@ -192,3 +192,40 @@ async fn the_desk_is_listed_among_the_calls() {
     desk.free().await;
     assert_eq!(record(&world).await.call.end_reason.as_deref(), Some("ended-by-staff"));
 }
+
+/// A box that answers the phone alone is well without a speakerphone; one on whose counter there should be one is not.
+#[tokio::test]
+async fn only_a_speakerphone_that_is_named_is_missed() {
+    use frontdesk_hw::device::DeviceSpec;
+    use frontdeskd::clock::Clock;
+    use frontdeskd::desk::state::{DeskState, DeviceState};
+    use frontdeskd::http::admin::HealthSource as _;
+    use frontdeskd::http::reply::{DeskWord, HealthStatus};
+    use frontdeskd::status::{self, Status};
+    use std::sync::Arc;
+
+    let world = World::start().await;
+    let health = |spec: DeviceSpec, device: DeviceState| {
+        let shown = status::Desk { spec, state: Arc::new(DeskState::new(device)), figures: Box::leak(Box::default()) };
+        let conversations = Arc::clone(world.line.calls.conversations());
+        Status::new(conversations, shown, world.line.store.clone(), Clock::read).health()
+    };
+    let absent = || DeviceState::Absent("it was unplugged".to_owned());
+    let named = [
+        DeviceSpec::Usb { vid: 0x0b0e, pid: 0x0422, serial: None },
+        DeviceSpec::Path("1-1.2".to_owned()),
+        DeviceSpec::Alsa { capture: "hw:1".to_owned(), playout: "hw:1".to_owned() },
+    ];
+    for spec in named {
+        let missed = health(spec.clone(), absent());
+        assert_eq!((missed.status, missed.desk.state), (HealthStatus::Degraded, DeskWord::Absent), "{spec:?}");
+        assert_eq!(missed.desk.why.as_deref(), Some("it was unplugged"));
+        let desk = Desk::plugged_in(&world, Wake::Button).await;
+        let well = health(spec, desk.state.device());
+        assert_eq!((well.status, well.desk.state), (HealthStatus::Ok, DeskWord::Ready));
+        assert_eq!((well.desk.device.as_deref(), well.desk.why), (Some("Jabra SPEAK 510"), None));
+    }
+    assert_eq!(health(DeviceSpec::Auto, absent()).status, HealthStatus::Ok);
+    let off = health(DeviceSpec::None, DeviceState::Off);
+    assert_eq!((off.status, off.desk.state), (HealthStatus::Ok, DeskWord::Off));
+}
