@@ -4,6 +4,7 @@
 //! there is one speakerphone on the counter.
 
 use crate::bell::Bell;
+use crate::dsp::probe::Prober;
 use crate::dsp::{self, Worker};
 use crate::figures::Figures;
 use crate::hid::handset::HidEvent;
@@ -39,6 +40,8 @@ pub struct Side {
     pub lamps: Lamps,
     /// To be rung when speech was put behind silence: the worker then need not wait for the device's next period.
     pub worker: Bell,
+    /// Begins self-tests.
+    pub prober: Prober,
 }
 
 /// What happened at the desk, whoever tells it.
@@ -76,11 +79,14 @@ impl Desk {
         let (bell, worker_bell) = (Bell::new()?, Bell::new()?);
         let knobs: &'static Knobs = Box::leak(Box::new(Knobs::new()));
         let (rt, dsp, ends) = rings::make();
-        let worker = dsp::start(Worker::new(dsp, knobs, figures, bell.clone()), worker_bell.clone())?;
+        let worker = Worker::new(dsp, knobs, figures, bell.clone());
+        let prober = worker.prober();
+        let worker = dsp::start(worker, worker_bell.clone())?;
         let (outlet, device) = news::channel(bell.clone());
         let (panel, lamps, buttons) = Panel::new(knobs, bell.clone());
         let keeper = Keeper::start(settings, rt, knobs, figures, worker_bell.clone(), outlet, Box::new(panel))?;
-        Ok((Self { keeper, worker }, Side { ends, device, buttons, bell, knobs, figures, lamps, worker: worker_bell }))
+        let side = Side { ends, device, buttons, bell, knobs, figures, lamps, worker: worker_bell, prober };
+        Ok((Self { keeper, worker }, side))
     }
 
     /// Whether the worker runs.

@@ -29,3 +29,4 @@ pub mod panel;
 pub mod pcm;
 pub mod rings;
 pub mod rt;
+pub mod selftest;

@@ -1,6 +1,7 @@
 //! Which device: what the configuration may say ([`spec`]), what is there ([`mod@list`]), which one is meant ([`mod@select`]) and
-//! what is known about it ([`quirks`]).
+//! what is known about it ([`quirks`]); what lies between it and the machine ([`chain`]).
 
+pub mod chain;
 pub mod list;
 pub mod quirks;
 pub mod select;

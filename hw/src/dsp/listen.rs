@@ -6,6 +6,7 @@ use super::reference::Reference;
 use crate::block::{Captured, Heard, LISTENING, Nanos, Noticed, Run};
 use crate::figures::Figures;
 use crate::knobs::{Ear, EchoMode};
+use crate::selftest::Compared;
 use frontdesk_core::audio::vad::{Vad, VoiceEvent};
 use frontdesk_core::units::{Dbfs, SampleRate};
 use std::collections::VecDeque;
@@ -22,6 +23,10 @@ pub(super) trait Sink {
     fn heard(&mut self, heard: &Heard);
     /// A voice was noticed while watching.
     fn noticed(&mut self, noticed: Noticed);
+    /// Whether everything is to be processed and [compared](Self::compared), though nobody listens.
+    fn wants_all(&self) -> bool;
+    /// All signals of one block.
+    fn compared(&mut self, block: &Compared);
 }
 
 /// The capture side. Allocates when the ear or the device changes, sonora apart.
@@ -50,6 +55,9 @@ struct Judged {
     pcm: [i16; LISTENING],
     at: Nanos,
     agent_heard: bool,
+    /// What was played and captured, for whoever compares.
+    far: [i16; LISTENING],
+    near: [i16; LISTENING],
 }
 
 impl Listener {
@@ -91,10 +99,14 @@ impl Listener {
         let path = Path::renew(&mut self.path, captured, rate, far_len);
         let far = played.as_ref().map(|it| &it.pcm[..usize::from(it.len)]);
         let audible = reference.is_audible(captured.at);
-        if path.sleeps(self.ear, audible) {
+        if path.sleeps(self.ear, audible || sink.wants_all()) {
             return;
         }
         let Some(mut judged) = path.process(captured, far, echo, reference.lead_ms(), audible, figures) else { return };
+        if sink.wants_all() {
+            let Judged { pcm: clean, far: played, near: raw, .. } = judged;
+            sink.compared(&Compared { run: captured.run, lead: reference.lead_nanos(), played, raw, clean });
+        }
         if audible && (echo == EchoMode::HalfDuplex || echo == EchoMode::Software && path.convergence.is_failing()) {
             // Silence, not nothing: the conversation's clock goes on, and a voice that was under way ends.
             judged.pcm.fill(0);
@@ -178,13 +190,14 @@ impl Path {
         if self.near.take(&mut pcm) < LISTENING || self.far.take(&mut reference) < LISTENING {
             return None;
         }
+        let near = pcm;
         if echo == EchoMode::Software {
             self.cancel(&reference, &mut pcm, lead_ms, figures);
         } else if self.canceller.take().is_some() {
             self.convergence = Convergence::default();
         }
         let late = SampleRate::LISTENING.duration_of(self.near.lag()).as_nanos() as u64;
-        Some(Judged { pcm, at: Nanos(captured.at.0.saturating_sub(late)), agent_heard: audible })
+        Some(Judged { pcm, at: Nanos(captured.at.0.saturating_sub(late)), agent_heard: audible, far: reference, near })
     }
 
     fn cancel(&mut self, far: &[i16; LISTENING], near: &mut [i16; LISTENING], lead_ms: i32, figures: &Figures) {

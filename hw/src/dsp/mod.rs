@@ -6,12 +6,13 @@
 //!  Playout ◄── volume ◄── earcon + duck ◄── device rate ◄─ Speech (speak, earcon)
 //! ```
 //!
-//! [`Worker::turn`] does all the work that is there and waits for nothing; [`start`] is the thread around it.
+//! [`probe`] plays and records for the self-test. [`Worker::turn`] does all the work that is there and waits for nothing; [`start`] is the thread around it.
 
 mod convert;
 mod earcon;
 mod echo;
 mod listen;
+pub mod probe;
 mod reference;
 mod speak;
 mod thread;
@@ -19,3 +20,10 @@ mod worker;
 
 pub use thread::{Handle, start};
 pub use worker::Worker;
+
+/// Our echo canceller by itself, for tests of what else uses its sound.
+#[cfg(test)]
+pub(crate) fn probe_canceller() -> impl FnMut(&[i16; crate::block::LISTENING], &mut [i16; crate::block::LISTENING]) {
+    let mut canceller = echo::Canceller::new();
+    move |far, near| assert!(canceller.process(far, near, 20))
+}

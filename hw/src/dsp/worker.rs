@@ -1,6 +1,7 @@
 //! All of the worker's work, without a wait.
 
 use super::listen::{Listener, Sink};
+use super::probe::{Aborted, Probe, Prober};
 use super::reference::Reference;
 use super::speak::Speaker;
 use crate::bell::Bell;
@@ -8,6 +9,7 @@ use crate::block::{Heard, Noticed};
 use crate::figures::Figures;
 use crate::knobs::Knobs;
 use crate::rings::DspEnds;
+use crate::selftest::Compared;
 use frontdesk_core::audio::level;
 use frontdesk_core::units::Dbfs;
 use heapless::spsc::Producer;
@@ -26,12 +28,15 @@ pub struct Worker {
     reference: Reference,
     listener: Listener,
     speaker: Speaker,
+    probe: Probe,
+    prober: Prober,
 }
 
 /// The way to the network.
 struct Outlet<'a> {
     heard: &'a mut Producer<'static, Heard>,
     noticed: &'a mut Producer<'static, Noticed>,
+    probe: &'a mut Probe,
     figures: &'a Figures,
     news: bool,
 }
@@ -49,19 +54,34 @@ impl Sink for Outlet<'_> {
         // Full: dozens of voices that nobody asked about. What counts is that there are some, and the ring says so.
         let _ = self.noticed.enqueue(noticed);
     }
+
+    fn wants_all(&self) -> bool {
+        self.probe.is_on()
+    }
+
+    fn compared(&mut self, block: &Compared) {
+        self.probe.record(block);
+    }
 }
 
 impl Worker {
     /// A worker that has heard nothing. `news` is rung when the network side has something to read.
     pub fn new(ends: DspEnds, knobs: &'static Knobs, figures: &'static Figures, news: Bell) -> Self {
         let (reference, listener, speaker) = (Reference::new(), Listener::new(), Speaker::new());
-        Self { ends, knobs, figures, news, reference, listener, speaker }
+        let (probe, prober) = Probe::new(news.clone());
+        Self { ends, knobs, figures, news, reference, listener, speaker, probe, prober }
+    }
+
+    /// What begins self-tests.
+    pub fn prober(&self) -> Prober {
+        self.prober.clone()
     }
 
     /// Does everything that can be done now, and waits for nothing. After a stall every block is made up for: the rings
     /// hold 310 ms, which take a few milliseconds, so no delay piles up.
     pub fn turn(&mut self) {
         self.take_played();
+        self.probe.look(self.knobs, !self.ends.speech.is_empty());
         self.prepare();
         self.obey();
         // What belongs to a captured block may be rung for later: no more than is there now, or a turn would not end.
@@ -79,6 +99,7 @@ impl Worker {
         self.reference = Reference::new();
         self.listener = Listener::new();
         self.speaker = Speaker::new();
+        self.probe.end(Aborted::Failed);
     }
 
     fn take_played(&mut self) {
@@ -93,7 +114,8 @@ impl Worker {
     fn prepare(&mut self) {
         while self.ends.playout.len() < PREPARED {
             let urgent = self.ends.playout.is_empty();
-            let Some(block) = self.speaker.compose(&mut self.ends.speech, self.knobs, urgent) else { return };
+            let Some(mut block) = self.speaker.compose(&mut self.ends.speech, self.knobs, urgent) else { return };
+            self.probe.play(&mut block, self.knobs);
             if self.ends.playout.enqueue(block).is_err() {
                 return;
             }
@@ -122,7 +144,7 @@ impl Worker {
 
     fn with_outlet(&mut self, act: impl FnOnce(&mut Listener, &mut Reference, &mut Outlet<'_>)) {
         let DspEnds { heard, noticed, .. } = &mut self.ends;
-        let mut outlet = Outlet { heard, noticed, figures: self.figures, news: false };
+        let mut outlet = Outlet { heard, noticed, probe: &mut self.probe, figures: self.figures, news: false };
         act(&mut self.listener, &mut self.reference, &mut outlet);
         if outlet.news {
             self.news.ring();
