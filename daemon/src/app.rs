@@ -11,11 +11,13 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::Figures;
 use log::{error, info, warn};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, TlsFiles};
 use crate::conversation::running::Conversations;
+use crate::desk::selftest::{Asked, Tester};
 use crate::desk::state::{DeskState, DeviceState};
 use crate::desk::task::Makings;
 use crate::desk::{self, hardware};
@@ -137,7 +139,9 @@ impl App {
             clock: Clock::read,
             tasks: supervisor.calls(),
         });
-        let shown = status::Desk { spec: config.desk.device.clone(), state: Arc::clone(&desk_state), figures };
+        let (tester, tests) = Tester::new();
+        let tester = if off { Tester::off() } else { tester };
+        let shown = status::Desk { spec: config.desk.device.clone(), state: Arc::clone(&desk_state), figures, tester };
         let status = Arc::new(Status::new(Arc::clone(&conversations), shown, store.clone(), Clock::read));
         let state = AdminState {
             store: store.clone(),
@@ -184,7 +188,7 @@ impl App {
             clock: Clock::read,
             tasks: supervisor.calls(),
         };
-        let desk = if off { None } else { start_desk(&config, makings, desk_state, figures, &mut supervisor)? };
+        let desk = if off { None } else { start_desk(&config, makings, desk_state, figures, tests, &mut supervisor)? };
         info!("listening for Twilio on {public} as {}", config.phone.public_url);
         info!("listening for people on {admin}");
         Ok(Self {
@@ -252,11 +256,12 @@ fn start_desk(
     makings: Makings,
     state: Arc<DeskState>,
     figures: &'static Figures,
+    tests: mpsc::Receiver<Asked>,
     supervisor: &mut Supervisor,
 ) -> Result<Option<Desk>, AppError> {
     let (desk, side) = Desk::start(hardware::settings(&config.desk), figures).map_err(AppError::Desk)?;
     let (port, wake) = (hardware::port(side, &config.desk), config.desk.wake);
-    supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, stop));
+    supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, tests, stop));
     Ok(Some(desk))
 }
 

@@ -1,5 +1,6 @@
 //! How the daemon is, for whoever asks: the admin listener, the control socket, `systemctl status`.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,15 +9,17 @@ use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::units::Dbfs;
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::{Figures, Gauge};
+use http::StatusCode;
 
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
 use crate::desk;
+use crate::desk::selftest::{TestError, Tester};
 use crate::desk::state::{DeskState, DeviceState};
 use crate::http::admin::{CallControl, DeskView, HealthSource};
 use crate::http::reply::{
-    ActiveCall, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
-    HealthStatus, StoreHealth, StoreState,
+    ActiveCall, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskTest, DeskWord, GeminiHealth, Health,
+    HealthStatus, Refused, StoreHealth, StoreState,
 };
 use crate::live::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
@@ -44,6 +47,8 @@ pub struct Desk {
     pub state: Arc<DeskState>,
     /// What its audio threads tell.
     pub figures: &'static Figures,
+    /// Who tests it.
+    pub tester: Tester,
 }
 
 impl Status {
@@ -194,6 +199,24 @@ impl DeskView for Status {
     fn devices(&self) -> DeskDevices {
         DeskDevices { devices: desk::devices::look(&self.desk.spec) }
     }
+
+    fn test(&self) -> Pin<Box<dyn Future<Output = Result<DeskTest, Refused>> + Send + '_>> {
+        Box::pin(async { self.desk.tester.test().await.map_err(|error| refused(&error)) })
+    }
+}
+
+fn refused(error: &TestError) -> Refused {
+    let (status, code) = match error {
+        TestError::Talking => (StatusCode::CONFLICT, "talking"),
+        TestError::Running => (StatusCode::CONFLICT, "testing"),
+        TestError::Interrupted => (StatusCode::CONFLICT, "interrupted"),
+        TestError::Off | TestError::NoDevice(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_device"),
+        TestError::Gone(_) => (StatusCode::SERVICE_UNAVAILABLE, "device_gone"),
+        TestError::StoodStill => (StatusCode::SERVICE_UNAVAILABLE, "no_sound"),
+        TestError::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "test_failed"),
+        TestError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+    };
+    Refused::new(status, code, error.to_string())
 }
 
 impl CallControl for Status {

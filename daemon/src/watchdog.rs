@@ -106,6 +106,7 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::selftest::Tester;
 
     const FIRST: Look = Look { turns: 100, blocks: 100, disturbed: 1, running: true };
 
@@ -163,7 +164,7 @@ mod tests {
         let store = Store::open(&StoreConfig { path: directory.path().join("calls.db"), keep_days: 1 }).unwrap();
         let figures: &'static Figures = Box::leak(Box::default());
         let state = Arc::new(DeskState::new(DeviceState::Absent("why".to_owned())));
-        let desk = Desk { spec: DeviceSpec::Auto, state, figures };
+        let desk = Desk { spec: DeviceSpec::Auto, state, figures, tester: Tester::off() };
         let status = Status::new(Conversations::new(1, Metrics::new()), desk, store.clone(), Clock::read);
         let (proof, without) = (Proof::new(store.clone(), Some(Arc::new(status))), Proof::new(store.clone(), None));
         assert!(proof.give().await.is_ok() && without.give().await.is_ok());

@@ -8,6 +8,7 @@
 mod calls;
 mod client;
 mod desk;
+mod desk_test;
 mod show;
 mod status;
 
@@ -33,6 +34,7 @@ Examples:
   frontdeskctl --json calls --limit 500    for programs; with whole phone numbers
   frontdeskctl desk                        the speakerphone, and how well its sound runs
   frontdeskctl desk levels                 live meters of microphone and loudspeaker
+  frontdeskctl desk test                   play a sound there, and say what is wrong
   frontdeskctl drain                       take no new calls, before a restart
   FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
 
@@ -132,6 +134,12 @@ enum DeskCommand {
     List,
     /// Show live meters of microphone and loudspeaker, until Ctrl-C
     Levels,
+    /// Play a test sound for some seconds, measure what comes back, and say what is wrong
+    ///
+    /// Measures the delay from loudspeaker to microphone, levels, how much of the echo is taken away, the true rates, and
+    /// sound that was lost. Refused while a conversation runs; a conversation that begins ends the test. The exit status
+    /// is 1 when something is wrong.
+    Test,
 }
 
 /// Whether the answer is a good one.
@@ -169,6 +177,7 @@ pub async fn run(
         Command::Desk { command: None | Some(DeskCommand::Status) } => desk::status(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::List) } => desk::list(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::Levels) } => desk::levels(&client, &mut view).await,
+        Command::Desk { command: Some(DeskCommand::Test) } => desk_test::test(&client, &mut view).await,
         Command::Health => status::health(&client, &mut view).await,
         Command::Metrics => status::metrics(&client, &mut view).await,
         Command::Drain => status::drain(&client, &mut view).await,

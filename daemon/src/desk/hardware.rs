@@ -9,7 +9,7 @@ use frontdesk_hw::keeper::news::{Attached, News as DeviceNews};
 use frontdesk_hw::rt::priority::Priority;
 use log::debug;
 
-use super::port::{Device, News, Port, Shown};
+use super::port::{Device, News, Opening, Port, Shown};
 use crate::config::DeskConfig;
 
 /// What the configuration says about the sound card.
@@ -28,7 +28,7 @@ pub fn figures() -> &'static Figures {
 
 /// The port of a started desk.
 pub fn port(side: Side, config: &DeskConfig) -> Port {
-    let Side { ends, device, buttons, bell, knobs, figures, lamps, worker } = side;
+    let Side { ends, device, buttons, bell, knobs, figures, lamps, worker, prober } = side;
     knobs.set_volume_db(20.0 * (config.volume_percent as f32 / 100.0).log10());
     let unmuting = lamps.clone();
     Port {
@@ -43,6 +43,7 @@ pub fn port(side: Side, config: &DeskConfig) -> Port {
         }),
         bell,
         worker,
+        prober,
         knobs,
         figures,
         show: Box::new(move |Shown { off_hook, ring }| lamps.show(CallLamps { off_hook, ring })),
@@ -74,9 +75,16 @@ fn told(happened: Happened) -> Option<News> {
 
 fn device(attached: &Attached) -> Device {
     let refused = attached.priority.filter(|priority| !matches!(priority, Priority::Fifo(_)));
+    let refused = refused.map(|priority| priority.to_string());
     Device {
         name: attached.name.clone(),
         opened: format!("{}; {}; echo {}", attached.capture, attached.playout, attached.echo.word()),
-        remarks: refused.map(|priority| priority.to_string()).into_iter().collect(),
+        remarks: refused.clone().into_iter().collect(),
+        opening: Opening {
+            capture_hz: attached.capture.rate.hz(),
+            playout_hz: attached.playout.rate.hz(),
+            priority_refused: refused,
+            sysfs: attached.usb.as_ref().and_then(|usb| usb.sysfs.clone()),
+        },
     }
 }

@@ -1,7 +1,10 @@
 //! The network side of the sound card: rings, news and knobs, whoever stands behind them.
 
+use std::path::PathBuf;
+
 use frontdesk_core::audio::vad::VoiceEvent;
 use frontdesk_hw::bell::Bell;
+use frontdesk_hw::dsp::probe::Prober;
 use frontdesk_hw::figures::Figures;
 use frontdesk_hw::knobs::Knobs;
 use frontdesk_hw::rings::NetEnds;
@@ -37,6 +40,21 @@ pub struct Device {
     pub opened: String,
     /// What does not work as it should, and what would help.
     pub remarks: Vec<String>,
+    /// The same for the self-test.
+    pub opening: Opening,
+}
+
+/// How a device was opened, as far as the self-test judges it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The microphone's rate as announced.
+    pub capture_hz: u32,
+    /// The loudspeaker's rate as announced.
+    pub playout_hz: u32,
+    /// Why the audio thread has no real-time priority, if it has none.
+    pub priority_refused: Option<String>,
+    /// The `usb_device` in `/sys`, for a device on USB.
+    pub sysfs: Option<PathBuf>,
 }
 
 /// The lamps of a speakerphone.
@@ -61,6 +79,8 @@ pub struct Port {
     pub bell: Bell,
     /// To be rung when speech was put behind silence.
     pub worker: Bell,
+    /// Begins self-tests in the worker.
+    pub prober: Prober,
     /// What is asked of the audio threads.
     pub knobs: &'static Knobs,
     /// What they tell of themselves.

@@ -26,6 +26,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::port::{News, Port, Shown};
+use super::selftest::{Asked, Course, TestError};
 use super::state::{DeskState, DeviceState};
 use super::talk::Talk;
 use crate::clock::Clock;
@@ -73,6 +74,7 @@ pub async fn run(
     wake: Wake,
     makings: Makings,
     state: Arc<DeskState>,
+    tests: mpsc::Receiver<Asked>,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let sound = watched(port.bell.clone())?;
@@ -84,6 +86,7 @@ pub async fn run(
         sound,
         stands: 0,
         talk: None,
+        tests: Course::new(tests),
         parting: Vec::new(),
         bells: Bells::new(Waker::noop()),
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
@@ -133,6 +136,7 @@ struct Task {
     /// no report of what an earlier conversation said is taken for this one's.
     stands: u64,
     talk: Option<Box<Talk>>,
+    tests: Course,
     /// Conversations that are over and wait for the model's close.
     parting: Vec<Talk>,
     bells: Arc<Bells>,
@@ -152,6 +156,7 @@ impl Task {
             let mut busy = self.take_sound(now);
             self.reception.poll(now);
             self.receive(now);
+            self.tests.poll(cx, now, &self.port, &self.state, self.reception.is_talking());
             busy |= self.poll_talk(cx, &bells, now);
             self.poll_parting(&bells, now);
             if !busy && !self.arm(cx, Instant::now()) {
@@ -182,6 +187,7 @@ impl Task {
                 }
                 News::Detached { why } => {
                     warn!("the desk's speakerphone is gone: {why}");
+                    self.tests.end(TestError::Gone(why.clone()));
                     self.state.set_device(DeviceState::Absent(why));
                     self.reception.handle(now, Happening::Detached);
                 }
@@ -196,6 +202,8 @@ impl Task {
                     }
                 }
                 News::Hook => self.reception.handle(now, Happening::Hook),
+                // The loudspeaker's own, perhaps.
+                News::Voice(_) if self.tests.is_on() => {}
                 News::Voice(voice) => self.reception.handle(now, Happening::Voice(voice)),
                 News::Muted(muted) => {
                     info!("the microphone was switched {} at the desk", if muted { "off" } else { "on" });
@@ -253,6 +261,7 @@ impl Task {
     }
 
     fn begin(&mut self, now: Instant, by: Wake) {
+        self.tests.end(TestError::Interrupted);
         match self.admit(now, by) {
             Ok(talk) => {
                 self.makings.metrics.desk_started(word(by));
@@ -359,7 +368,9 @@ impl Task {
     /// Sets the timer to the next deadline. Returns whether it has passed already.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let talks = self.talk.as_deref().into_iter().chain(&self.parting).filter_map(|talk| talk.deadline(now));
-        let Some(deadline) = talks.chain(self.reception.deadline()).min() else { return false };
+        let Some(deadline) = talks.chain(self.reception.deadline()).chain(self.tests.deadline()).min() else {
+            return false;
+        };
         self.timer.as_mut().reset(deadline.into());
         // Outside the runtime's budget: a timer that is put off by it keeps no waker.
         pin!(tokio::task::unconstrained(self.timer.as_mut())).poll(cx).is_ready()

@@ -9,10 +9,12 @@
 //! | `DELETE /v1/calls/{sid}` | 202 if it runs and will end, 404 if it is unknown, 409 if it is over |
 //! | `GET /v1/desk` | [`DeskReport`]: the speakerphone, its levels, what has gone wrong with its sound |
 //! | `GET /v1/desk/devices` | [`DeskDevices`]: what could serve as one, and how it would be opened |
+//! | `POST /v1/desk/test` | [`DeskTest`], after some seconds of sound; 409 while a conversation or a test runs, 503 without a device |
 //! | `POST /v1/drain` | 202; on the control socket only |
 //!
 //! Everything else, and everything that fails, is a [`Failure`](super::reply::Failure).
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +34,8 @@ use serde::Deserialize;
 
 use super::auth::{self, AdminAuth};
 use super::reply::{
-    ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, Draining, Ending, Health, HealthStatus, ListedCall,
-    Refused,
+    ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, DeskTest, Draining, Ending, Health, HealthStatus,
+    ListedCall, Refused,
 };
 use crate::logging::chain;
 use crate::metrics::{self, Metrics};
@@ -68,6 +70,8 @@ pub trait DeskView: Send + Sync {
     fn report(&self) -> DeskReport;
     /// The devices that could serve it. Opens sound cards: called where blocking is allowed.
     fn devices(&self) -> DeskDevices;
+    /// Plays a sound and judges what comes back; takes some seconds. Dropped, it ends.
+    fn test(&self) -> Pin<Box<dyn Future<Output = Result<DeskTest, Refused>> + Send + '_>>;
 }
 
 /// What the REST needs of the daemon; clones share it.
@@ -113,6 +117,7 @@ fn rest() -> Router<AdminState> {
         .route("/v1/calls/{sid}", get(show).delete(end))
         .route("/v1/desk", get(desk))
         .route("/v1/desk/devices", get(devices))
+        .route("/v1/desk/test", post(test_desk))
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path is not asked that way: see Allow")
@@ -196,6 +201,10 @@ async fn devices(State(state): State<AdminState>) -> Result<Json<DeskDevices>, R
     let looked = tokio::task::spawn_blocking(move || desk.devices()).await;
     let failed = |_| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "no_devices", "the sound cards cannot be listed");
     looked.map(Json).map_err(failed)
+}
+
+async fn test_desk(State(state): State<AdminState>) -> Result<Json<DeskTest>, Refused> {
+    state.desk.test().await.map(Json)
 }
 
 async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) {

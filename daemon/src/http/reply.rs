@@ -4,6 +4,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use frontdesk_core::session::id::ConversationId;
+use frontdesk_hw::selftest::facts::{Facts, Rate};
+use frontdesk_hw::selftest::{Report, Severity, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -194,6 +196,149 @@ pub struct DeskDevice {
 pub struct DeskDevices {
     /// All sound cards.
     pub devices: Vec<DeskDevice>,
+}
+
+/// What a self-test of the desk found. Levels in dBFS, -120 is silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeskTest {
+    /// The device.
+    pub device: String,
+    /// Nothing needs a person's attention.
+    pub well: bool,
+    /// What was found, the most important first.
+    pub findings: Vec<DeskFinding>,
+    /// From the loudspeaker to the microphone, beyond what the driver tells of, in milliseconds; null when nothing of the
+    /// sound was found again.
+    pub loop_delay_ms: Option<f32>,
+    /// How alike the microphone and the sound are at that delay, 0 to 1.
+    pub certainty: f32,
+    /// The microphone before anything was played.
+    pub noise: f32,
+    /// What was given to the loudspeaker.
+    pub played: f32,
+    /// The microphone meanwhile.
+    pub microphone: f32,
+    /// How much quieter the loudspeaker is in the microphone than it was played, in dB; without a loop delay at least that.
+    pub return_loss: f32,
+    /// Who keeps the echo away, in words.
+    pub echo: String,
+    /// How much of the echo our canceller takes away, in dB; null when it is not used, or there is too little to tell.
+    pub echo_reduction: Option<f32>,
+    /// What is left for the model.
+    pub residual: f32,
+    /// The share of the microphone's samples at full scale.
+    pub clipped: f32,
+    /// The microphone's rate.
+    pub capture_rate: DeskRate,
+    /// The loudspeaker's rate.
+    pub playout_rate: DeskRate,
+    /// What went wrong with the sound during the test.
+    pub sound: DeskLosses,
+    /// The device's speed on USB, Mbit/s; null elsewhere.
+    pub usb_mbps: Option<u32>,
+    /// The speed of each hub above it, the root hub last.
+    pub usb_hubs_mbps: Vec<u32>,
+}
+
+/// One finding of a self-test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskFinding {
+    /// How much it matters.
+    pub severity: DeskSeverity,
+    /// A stable word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub what: String,
+    /// What would do; empty where nothing needs to be done.
+    pub would_do: String,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeskSeverity {
+    /// A person must do something.
+    Fault,
+    /// It could be better.
+    Advice,
+    /// As it should be.
+    Fine,
+}
+
+/// A rate in Hz.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DeskRate {
+    /// As the device announces it.
+    pub claimed: u32,
+    /// By the clock; null until it is known.
+    pub measured: Option<f32>,
+}
+
+/// What went wrong with the sound during a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskLosses {
+    /// Captured sound that the system dropped.
+    pub overruns: u64,
+    /// Gaps in what was played.
+    pub underruns: u64,
+    /// Stretches of captured sound that never arrived.
+    pub gaps: u64,
+    /// Endpoints that stood still.
+    pub stalls: u64,
+    /// Blocks, of either direction, that the signal processing did not take or make in time.
+    pub late_blocks: u64,
+    /// Times that the streams were started anew.
+    pub restarts: u32,
+}
+
+impl DeskTest {
+    /// The result of `device`, in this shape.
+    pub fn of(device: String, report: &Report, facts: &Facts) -> Self {
+        let rate = |rate: Rate| DeskRate { claimed: rate.claimed, measured: rate.measured };
+        let sound = facts.sound;
+        Self {
+            device,
+            well: report.is_well(),
+            findings: report.verdicts.iter().map(DeskFinding::of).collect(),
+            loop_delay_ms: report.delay.map(|delay| delay.millis),
+            certainty: report.delay.map_or(0.0, |delay| delay.certainty),
+            noise: report.noise.0,
+            played: report.played.0,
+            microphone: report.microphone.0,
+            return_loss: report.return_loss,
+            echo: facts.echo.word().to_owned(),
+            echo_reduction: report.reduction,
+            residual: report.residual.0,
+            clipped: report.clipped,
+            capture_rate: rate(facts.capture),
+            playout_rate: rate(facts.playout),
+            sound: DeskLosses {
+                overruns: sound.overruns,
+                underruns: sound.underruns,
+                gaps: sound.gaps,
+                stalls: sound.stalls,
+                late_blocks: sound.starved + sound.dropped,
+                restarts: report.restarts,
+            },
+            usb_mbps: facts.usb.as_ref().and_then(|chain| chain.speed),
+            usb_hubs_mbps: facts.usb.as_ref().map(|chain| chain.hubs.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+impl DeskFinding {
+    fn of(verdict: &Verdict) -> Self {
+        Self {
+            severity: match verdict.severity {
+                Severity::Fault => DeskSeverity::Fault,
+                Severity::Advice => DeskSeverity::Advice,
+                Severity::Fine => DeskSeverity::Fine,
+            },
+            code: verdict.code.as_str().to_owned(),
+            what: verdict.what.clone(),
+            would_do: verdict.would_do.clone(),
+        }
+    }
 }
 
 /// What is known of a running call besides its record.

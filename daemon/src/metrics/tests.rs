@@ -122,10 +122,11 @@ fn desk() -> (&'static frontdesk_hw::figures::Figures, Arc<crate::desk::state::D
 }
 
 fn speakerphone() -> crate::desk::state::DeviceState {
-    use crate::desk::port::Device;
+    use crate::desk::port::{Device, Opening};
     use crate::desk::state::DeviceState;
     let told = |text: &str| text.to_owned();
-    DeviceState::Ready(Device { name: told("Jabra"), opened: told("capture 16000 Hz"), remarks: Vec::new() })
+    let opening = Opening { capture_hz: 16_000, playout_hz: 48_000, priority_refused: None, sysfs: None };
+    DeviceState::Ready(Device { name: told("Jabra"), opened: told("capture 16000 Hz"), remarks: Vec::new(), opening })
 }
 
 #[test]

@@ -116,6 +116,7 @@ async fn whatever_is_wrong_is_said_in_json() {
         ("GET /v1/calls/", 404, "no_such_path"),
         ("POST /v1/drain", 404, "no_such_path"),
         ("POST /v1/calls", 405, "wrong_method"),
+        ("GET /v1/desk/test", 405, "wrong_method"),
         ("PUT /health", 405, "wrong_method"),
         ("GET /v1/calls?limit=0", 400, "bad_query"),
         ("GET /v1/calls?limit=501", 400, "bad_query"),

@@ -128,3 +128,24 @@ async fn a_daemon_that_is_not_there_is_told_with_what_would_help() {
     assert_eq!(by_socket(&socket, "health").await.0, 3, "left behind by a crash");
     assert_eq!(parts(ctl(&["--url", "http://desk.lan", "health"], Some(TOKEN)).await).0, 2);
 }
+
+#[tokio::test]
+async fn a_test_of_the_desk_says_what_is_wrong_and_fails_when_something_is() {
+    let mut world = World::new(HealthStatus::Ok);
+    let socket = world.control();
+    let (code, out, err) = by_socket(&socket, "desk test").await;
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert!(out.starts_with("testing for 8 seconds"), "nobody watches a bar here: {out}");
+    for line in [
+        "loop delay   61.2 ms beyond what the driver tells; certainty 0.88",
+        "echo         6.0 dB below what was played; cancelled by us; 31.5 dB of it taken away",
+        "rates        microphone 16400 Hz (announced: 16000), loudspeaker 48000 Hz announced, not measured yet",
+        "USB          12 Mbit/s, behind 480",
+        "WRONG   this is what rate_lies is\n        -> buy another\nwell    this is what canceller_works is",
+    ] {
+        assert!(out.contains(&format!("{line}\n")), "{line:?} is not in\n{out}");
+    }
+    let (code, out, _) = by_socket(&socket, "desk test --json").await;
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &json["findings"][0]["severity"], &json["well"]), (1, &"fault".into(), &false.into()));
+}

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use frontdesk_core::session::id::ConversationId;
@@ -12,8 +13,8 @@ use frontdeskd::http::admin::{self, AdminState, CallControl, DeskView, HealthSou
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
 use frontdeskd::http::reply::{
-    ActiveCall, DeskDevice, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskWord, GeminiHealth, Health,
-    HealthStatus, StoreHealth, StoreState,
+    ActiveCall, DeskDevice, DeskDevices, DeskFinding, DeskHealth, DeskLevels, DeskLosses, DeskRate, DeskReport,
+    DeskSeverity, DeskSound, DeskTest, DeskWord, GeminiHealth, Health, HealthStatus, Refused, StoreHealth, StoreState,
 };
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::metrics::Metrics;
@@ -124,6 +125,40 @@ impl DeskView for Counter {
         };
         let jabra = device("usb:0b0e:0422:\u{1b}c1", DEVICE_NAME, true, true);
         DeskDevices { devices: vec![jabra, device("alsa:hw:CARD=HDMI", "HDMI", false, false)] }
+    }
+
+    fn test(&self) -> Pin<Box<dyn Future<Output = Result<DeskTest, Refused>> + Send + '_>> {
+        let finding = |severity, code: &str, would_do: &str| DeskFinding {
+            severity,
+            code: code.to_owned(),
+            what: format!("this is what {code} is"),
+            would_do: would_do.to_owned(),
+        };
+        let rate = DeskRate { claimed: 16_000, measured: Some(16_400.0) };
+        let tested = DeskTest {
+            device: "Jabra Speak 510".to_owned(),
+            well: false,
+            findings: vec![
+                finding(DeskSeverity::Fault, "rate_lies", "buy another"),
+                finding(DeskSeverity::Fine, "canceller_works", ""),
+            ],
+            loop_delay_ms: Some(61.25),
+            certainty: 0.875,
+            noise: -65.0,
+            played: -20.0,
+            microphone: -26.0,
+            return_loss: 6.0,
+            echo: "cancelled by us".to_owned(),
+            echo_reduction: Some(31.5),
+            residual: -57.5,
+            clipped: 0.0,
+            capture_rate: rate,
+            playout_rate: DeskRate { claimed: 48_000, measured: None },
+            sound: DeskLosses { overruns: 1, underruns: 2, gaps: 3, stalls: 4, late_blocks: 5, restarts: 6 },
+            usb_mbps: Some(12),
+            usb_hubs_mbps: vec![480],
+        };
+        Box::pin(std::future::ready(Ok(tested)))
     }
 }
 

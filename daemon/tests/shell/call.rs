@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_hw::device::DeviceSpec;
 use frontdeskd::clock::Clock;
+use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::{DeskState, DeviceState};
 use frontdeskd::http::admin::HealthSource as _;
 use frontdeskd::http::reply::HealthStatus;
@@ -212,7 +213,8 @@ async fn assert_spares_new_callers_until_it_connects(world: &World) {
     let health = || world.line.calls.conversations().health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
     let state = Arc::new(DeskState::new(DeviceState::Off));
-    let desk = Desk { spec: DeviceSpec::None, state, figures: frontdeskd::desk::hardware::figures() };
+    let desk =
+        Desk { spec: DeviceSpec::None, state, figures: frontdeskd::desk::hardware::figures(), tester: Tester::off() };
     let conversations = Arc::clone(world.line.calls.conversations());
     let status = Status::new(conversations, desk, world.line.store.clone(), Clock::read);
     assert_eq!(status.health().status, HealthStatus::Degraded, "new calls do not reach the agent");

@@ -5,6 +5,7 @@ use frontdesk_core::audio::vad::VoiceEvent;
 use frontdesk_core::desk::reception::{Ear, Earcon, Wake};
 use frontdesk_hw::block::LISTENING;
 use frontdeskd::desk::port::News;
+use frontdeskd::desk::selftest::Tester;
 use frontdeskd::http::admin::CallControl as _;
 use serde_json::json;
 use std::time::Duration;
@@ -179,6 +180,7 @@ async fn the_desk_is_listed_among_the_calls() {
         spec: frontdesk_hw::device::DeviceSpec::Auto,
         state: Arc::clone(&desk.state),
         figures: Box::leak(Box::default()),
+        tester: Tester::off(),
     };
     let conversations = Arc::clone(world.line.calls.conversations());
     let status = Status::new(conversations, shown, world.line.store.clone(), Clock::read);
@@ -206,7 +208,8 @@ async fn only_a_speakerphone_that_is_named_is_missed() {
 
     let world = World::start().await;
     let health = |spec: DeviceSpec, device: DeviceState| {
-        let shown = status::Desk { spec, state: Arc::new(DeskState::new(device)), figures: Box::leak(Box::default()) };
+        let (state, figures) = (Arc::new(DeskState::new(device)), Box::leak(Box::default()));
+        let shown = status::Desk { spec, state, figures, tester: Tester::off() };
         let conversations = Arc::clone(world.line.calls.conversations());
         Status::new(conversations, shown, world.line.store.clone(), Clock::read).health()
     };

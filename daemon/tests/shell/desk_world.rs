@@ -13,11 +13,13 @@ use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::id::ConversationId;
 use frontdesk_hw::bell::Bell;
 use frontdesk_hw::block::{Heard, LISTENING, Nanos, Noticed, Speech};
+use frontdesk_hw::dsp::Worker;
 use frontdesk_hw::figures::Figures;
 use frontdesk_hw::knobs::Knobs;
 use frontdesk_hw::rings::{self, DspEnds};
 use frontdeskd::conversation::running::Conversations;
-use frontdeskd::desk::port::{Device, News, Port, Shown};
+use frontdeskd::desk::port::{Device, News, Opening, Port, Shown};
+use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::{DeskState, DeviceState};
 use frontdeskd::desk::task::{self, Makings};
 use frontdeskd::store::{CallFilter, CallWithTurns};
@@ -62,6 +64,9 @@ impl Desk {
         let (bell, worker) = (Bell::new().unwrap(), Bell::new().unwrap());
         let knobs: &'static Knobs = Box::leak(Box::new(Knobs::new()));
         let figures: &'static Figures = Box::leak(Box::new(Figures::new()));
+        // Nobody tests this desk: the worker is the test itself.
+        let prober = Worker::new(rings::make().1, knobs, figures, bell.clone()).prober();
+        let (_tester, asked) = Tester::new();
         let (told, tells) = mpsc::channel();
         let (shown, unmuted) = (Arc::<Mutex<Vec<Shown>>>::default(), Arc::<AtomicU32>::default());
         let (lamps, key) = (Arc::clone(&shown), Arc::clone(&unmuted));
@@ -74,6 +79,7 @@ impl Desk {
             }),
             bell: bell.clone(),
             worker: worker.clone(),
+            prober,
             knobs,
             figures,
             show: Box::new(move |show| lamps.lock().unwrap().push(show)),
@@ -83,7 +89,7 @@ impl Desk {
         };
         let state = Arc::new(DeskState::new(DeviceState::Absent("it is being looked for".to_owned())));
         let (stop, conversations) = (CancellationToken::new(), Arc::clone(world.line.calls.conversations()));
-        let task = tokio::spawn(task::run(port, wake, makings(world), Arc::clone(&state), stop.clone()));
+        let task = tokio::spawn(task::run(port, wake, makings(world), Arc::clone(&state), asked, stop.clone()));
         Self { ends, knobs, worker, state, stop, task, conversations, bell, told, shown, unmuted }
     }
 
@@ -110,6 +116,7 @@ impl Desk {
             name: "Jabra SPEAK 510".to_owned(),
             opened: "capture 16000 Hz; playout 48000 Hz".to_owned(),
             remarks: Vec::new(),
+            opening: Opening { capture_hz: 16_000, playout_hz: 48_000, priority_refused: None, sysfs: None },
         };
         self.tell(News::Attached(device));
     }

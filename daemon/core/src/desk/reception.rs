@@ -339,7 +339,11 @@ mod tests {
         assert_eq!(acts(&mut desk), [Act::OffHook(true), Act::Ear(Ear::Open), Act::Back]);
         desk.handle(now, Happening::Detached);
         desk.handle(now, Happening::Over(&EndReason::LineLost));
-        assert_eq!(acts(&mut desk), [Act::Lost, Act::Ear(Ear::Closed), Act::OffHook(false)], "nobody would hear a sound");
+        assert_eq!(
+            acts(&mut desk),
+            [Act::Lost, Act::Ear(Ear::Closed), Act::OffHook(false)],
+            "nobody would hear a sound"
+        );
         desk.handle(now + REST, Happening::Hook);
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed)], "without a device nothing begins");
         desk.handle(now + REST, Happening::Attached);
