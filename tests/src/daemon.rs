@@ -201,6 +201,13 @@ impl Daemon {
         serde_json::from_str(&text).with_context(|| format!("{path} answered {status}: {text}"))
     }
 
+    /// `POST` on the admin listener, without a body, read as JSON.
+    pub async fn post(&self, path: &str) -> anyhow::Result<(u16, Value)> {
+        let answer = self.http.post(format!("http://{}{path}", self.admin)).send().await?;
+        let (status, text) = (answer.status().as_u16(), answer.text().await?);
+        Ok((status, serde_json::from_str(&text).with_context(|| format!("{path} answered {status}: {text}"))?))
+    }
+
     /// `DELETE` on the admin listener.
     pub async fn delete(&self, path: &str) -> anyhow::Result<u16> {
         let answer = self.http.delete(format!("http://{}{path}", self.admin)).send().await?;
