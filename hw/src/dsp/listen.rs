@@ -104,8 +104,9 @@ impl Listener {
         }
         let Some(mut judged) = path.process(captured, far, echo, reference.lead_ms(), audible, figures) else { return };
         if sink.wants_all() {
+            let lead = played.as_ref().map(|it| it.at.0 as i64 - captured.at.0 as i64);
             let Judged { pcm: clean, far: played, near: raw, .. } = judged;
-            sink.compared(&Compared { run: captured.run, lead: reference.lead_nanos(), played, raw, clean });
+            sink.compared(&Compared { run: captured.run, lead, played, raw, clean });
         }
         if audible && (echo == EchoMode::HalfDuplex || echo == EchoMode::Software && path.convergence.is_failing()) {
             // Silence, not nothing: the conversation's clock goes on, and a voice that was under way ends.

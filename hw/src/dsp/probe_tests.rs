@@ -56,8 +56,8 @@ impl Bench {
             self.air.push_back(pcm.map(|sample| sample / 2));
             let mic = self.air.pop_front().unwrap();
             let (run, at, len) = (Run(1), Nanos(self.period * 10_000_000), LEN as u16);
-            self.rt.played.enqueue(Played { run, at, end: 0, len, pcm }).ok().unwrap();
-            self.rt.captured.enqueue(Captured { run, at, muted: false, len, pcm: mic }).ok().unwrap();
+            self.rt.played.enqueue(Played { run, seq: self.period, at, end: 0, len, pcm }).ok().unwrap();
+            self.rt.captured.enqueue(Captured { run, seq: self.period, at, muted: false, len, pcm: mic }).ok().unwrap();
             self.period += 1;
             self.worker.turn();
         }

@@ -134,11 +134,6 @@ impl Reference {
         (self.lead.unwrap_or(0) / 1_000_000) as i32
     }
 
-    /// The same in nanoseconds.
-    pub(super) fn lead_nanos(&self) -> i64 {
-        self.lead.unwrap_or(0)
-    }
-
     /// Whether the loudspeaker, or the room's answer to it, may be heard at `at`.
     pub(super) fn is_audible(&self, at: Nanos) -> bool {
         at < self.audible_until

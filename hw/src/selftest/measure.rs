@@ -141,7 +141,7 @@ fn clipped(blocks: &[Compared]) -> f32 {
 
 /// The middle of what lies between the two stamps, in milliseconds.
 fn lead(piece: &[Compared]) -> f32 {
-    let mut leads: Vec<i64> = piece.iter().map(|block| block.lead).collect();
+    let mut leads: Vec<i64> = piece.iter().filter_map(|block| block.lead).collect();
     leads.sort_unstable();
     leads.get(leads.len() / 2).map_or(0.0, |lead| *lead as f32 / 1e6)
 }

@@ -31,8 +31,9 @@ pub const BLOCKS: usize = stimulus::BLOCKS + TAIL;
 pub struct Compared {
     /// The run of the device they belong to.
     pub run: Run,
-    /// How long before it is heard `played` is given, as far as the driver tells, in nanoseconds; may be negative.
-    pub lead: i64,
+    /// How long before it is heard `played` is given, as far as the driver tells, in nanoseconds; may be negative. `None`:
+    /// nothing was played at that time, and `played` is silence.
+    pub lead: Option<i64>,
     /// What goes to the loudspeaker.
     pub played: [i16; LISTENING],
     /// What the microphone gave.

@@ -47,7 +47,7 @@ impl Room {
             let mix = |left: f32| std::array::from_fn(|at| (echo[at] * left + noise[at]).round() as i16);
             recording.push(&Compared {
                 run: Run(1),
-                lead: 20_000_000,
+                lead: Some(20_000_000),
                 played: std::array::from_fn(|at| played[from + at]),
                 raw: mix(1.0),
                 clean: mix(amplitude(self.left_db)),
