@@ -38,8 +38,7 @@ impl Rig {
         knobs.set_echo(EchoMode::Device);
         let (trace, _) = trace::ring();
         let worker = Worker::new(dsp, knobs, figures, Bell::new().unwrap());
-        let mut cycle =
-            Cycle::new(Ports::new(rt, knobs, figures), sim.duplex(), trace, Bell::new().unwrap(), true);
+        let mut cycle = Cycle::new(Ports::new(rt, knobs, figures), sim.duplex(), trace, Bell::new().unwrap(), true);
         cycle.start().unwrap();
         Self { cycle, worker, net, figures, knobs, bell: Bell::new().unwrap() }
     }

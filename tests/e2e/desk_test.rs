@@ -1,4 +1,5 @@
 //! A technician tests the speakerphone: a sound is played into a virtual room, and what is wrong is said.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 

@@ -68,7 +68,7 @@ fn told(happened: Happened) -> Option<News> {
         Happened::Button(HidEvent::Hook(_)) => News::Hook,
         Happened::Button(HidEvent::Muted(muted)) => News::Muted(muted),
         Happened::Button(HidEvent::Lost(why)) => News::Remark(format!("its buttons are gone: {why}")),
-        Happened::NoButtons(why) => News::Remark(why),
+        Happened::NoButtons(why) => News::NoButtons(why),
         Happened::Voice(voice) => News::Voice(voice),
     })
 }

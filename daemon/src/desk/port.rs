@@ -21,6 +21,9 @@ pub enum News {
     },
     /// Something about the device that does not work as it should.
     Remark(String),
+    /// The device has no buttons and lamps that can be used; why. Comes right before [`Attached`](Self::Attached) or
+    /// behind it.
+    NoButtons(String),
     /// Something is wrong that a person can do something about: what, and what would do.
     Trouble(String),
     /// The hook button was pressed.

@@ -18,6 +18,8 @@ pub enum DeviceState {
 #[derive(Debug)]
 struct Known {
     device: DeviceState,
+    /// A remark on the device that is about to be there.
+    early: Option<String>,
     muted: bool,
     talking: bool,
 }
@@ -29,7 +31,7 @@ pub struct DeskState(Mutex<Known>);
 impl DeskState {
     /// A desk whose device is `device`.
     pub fn new(device: DeviceState) -> Self {
-        Self(Mutex::new(Known { device, muted: false, talking: false }))
+        Self(Mutex::new(Known { device, early: None, muted: false, talking: false }))
     }
 
     /// The device.
@@ -43,8 +45,24 @@ impl DeskState {
         (known.muted, known.talking)
     }
 
-    pub(crate) fn set_device(&self, device: DeviceState) {
-        self.lock().device = device;
+    pub(crate) fn set_device(&self, mut device: DeviceState) {
+        let mut known = self.lock();
+        let early = known.early.take();
+        if let DeviceState::Ready(device) = &mut device {
+            device.remarks.extend(early);
+        }
+        known.device = device;
+    }
+
+    /// A remark on this device, or on the next one when there is none.
+    pub(super) fn remark_early(&self, remark: String) {
+        let mut known = self.lock();
+        if matches!(known.device, DeviceState::Ready(_)) {
+            drop(known);
+            self.remark(remark);
+        } else {
+            known.early = Some(remark);
+        }
     }
 
     pub(super) fn remark(&self, remark: String) {

@@ -195,6 +195,10 @@ impl Task {
                     warn!("the desk's speakerphone: {remark}");
                     self.state.remark(remark);
                 }
+                News::NoButtons(why) => {
+                    warn!("the desk's speakerphone: {why}");
+                    self.state.remark_early(why);
+                }
                 News::Trouble(trouble) => {
                     warn!("the desk's speakerphone: {trouble}");
                     if !self.reception.is_attached() {
@@ -301,10 +305,10 @@ impl Task {
         let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
         driver.conversation.attach(DeskLeg::new(now, self.stands));
         driver.conversation.source_fed(now);
-        let (handed, _running) = (self.stands, watch(&makings.tasks, id, sender));
+        let (handed, running) = (self.stands, watch(&makings.tasks, id, sender));
         // What an earlier conversation left in the rings is not for this one.
         self.silence();
-        Ok(Talk { driver, journal, commands, view, handed, _running, ended: None })
+        Ok(Talk { driver, journal, commands, view, handed, _running: running, ended: None })
     }
 
     /// Drops what was handed out and has not been heard, and lets the next voice come in at its full level.

@@ -50,7 +50,7 @@ async fn a_voice_begins_one_where_it_may_and_what_it_said_reaches_the_model_firs
     let said = ramp(0, 60 * LISTENING);
     for (n, block) in said.as_chunks().0.iter().enumerate() {
         let voice = [(3, VoiceEvent::Onset), (40, VoiceEvent::Sustained)].into_iter().find(|(at, _)| *at == n);
-        desk.hear(*block, voice.map(|(_, voice)| voice), 0);
+        desk.hear(block, voice.map(|(_, voice)| voice), 0);
     }
     let mut gemini = world.gemini.listen().await;
     let mut heard = Vec::new();
@@ -139,9 +139,9 @@ async fn a_voice_over_the_agents_lowers_it_and_silence_lets_it_come_back() {
     say(&mut gemini, &ramp(0, 24_000)).await;
     desk.full().await;
     let block = desk.take().await;
-    desk.hear(SILENCE, Some(VoiceEvent::Onset), block.end);
+    desk.hear(&SILENCE, Some(VoiceEvent::Onset), block.end);
     until(|| desk.knobs.is_ducked()).await;
-    desk.hear(SILENCE, Some(VoiceEvent::End { voiced: Duration::from_millis(60) }), block.end);
+    desk.hear(&SILENCE, Some(VoiceEvent::End { voiced: Duration::from_millis(60) }), block.end);
     until(|| !desk.knobs.is_ducked()).await;
     assert_eq!(desk.knobs.epoch(), block.epoch, "nothing was dropped");
 }

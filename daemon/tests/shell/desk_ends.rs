@@ -69,7 +69,7 @@ async fn a_plug_that_is_put_back_at_once_interrupts_and_does_not_end() {
     desk.full().await;
     let before = desk.take().await;
     // Somebody is speaking over the agent just then.
-    desk.hear([0; LISTENING], Some(VoiceEvent::Onset), before.end);
+    desk.hear(&[0; LISTENING], Some(VoiceEvent::Onset), before.end);
     until(|| desk.knobs.is_ducked()).await;
     desk.unplug();
     until(|| !desk.is_ready()).await;
@@ -139,12 +139,12 @@ async fn a_daemon_that_stops_ends_it_when_the_time_is_up() {
 #[tokio::test]
 async fn a_desk_that_is_stopped_closes_its_record_and_its_ear() {
     let world = World::start().await;
-    let (desk, mut gemini) = Desk::talking(&world).await;
+    let (mut desk, mut gemini) = Desk::talking(&world).await;
     let epoch = desk.knobs.epoch();
     say(&mut gemini, &ramp(0, 24_000)).await;
     desk.full().await;
     desk.stop.cancel();
-    until(|| desk.task.is_finished()).await;
+    desk.ended().await.unwrap().unwrap();
     assert_eq!((desk.knobs.ear(), desk.lamp()), (Ear::Closed, false));
     assert_ne!(desk.knobs.epoch(), epoch, "nothing of it is played on");
     world.idle().await;
@@ -155,14 +155,13 @@ async fn a_desk_that_is_stopped_closes_its_record_and_its_ear() {
 async fn a_task_that_breaks_leaves_a_closed_record_and_its_place() {
     for panics in [false, true] {
         let world = World::start().await;
-        let (desk, _gemini) = Desk::talking(&world).await;
+        let (mut desk, _gemini) = Desk::talking(&world).await;
         if panics {
             desk.break_task();
         } else {
-            desk.task.abort();
+            desk.task.abort_all();
         }
-        until(|| desk.task.is_finished()).await;
-        assert_eq!(desk.task.await.unwrap_err().is_panic(), panics);
+        assert_eq!(desk.ended().await.unwrap_err().is_panic(), panics);
         assert_eq!(world.line.calls.conversations().active(), 0);
         assert_eq!(record(&world).await.call.end_reason.as_deref(), Some("failed: its task broke"));
     }
@@ -177,6 +176,8 @@ async fn what_is_told_of_the_device_is_shown() {
     until(|| desk.state.device() == wanted).await;
     assert_eq!(desk.state.words().as_deref(), Some("desk: no speakerphone"));
 
+    // Told by another thread than the device itself, and first.
+    desk.tell(News::NoButtons("buttons and lamps are not used".to_owned()));
     desk.plug_in();
     for _ in 0..2 {
         desk.tell(News::Remark("its buttons are gone".to_owned()));
@@ -184,7 +185,7 @@ async fn what_is_told_of_the_device_is_shown() {
     desk.tell(News::Muted(true));
     until(|| desk.state.muted_and_talking().0).await;
     let DeviceState::Ready(device) = desk.state.device() else { panic!("it runs") };
-    assert_eq!(device.remarks, ["its buttons are gone"], "once is enough");
+    assert_eq!(device.remarks, ["buttons and lamps are not used", "its buttons are gone"], "once is enough");
     assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, muted"));
     desk.tell(News::Hook);
     until(|| desk.is_talking()).await;
@@ -192,4 +193,7 @@ async fn what_is_told_of_the_device_is_shown() {
     desk.unplug();
     until(|| !desk.is_ready()).await;
     assert_eq!(desk.state.device(), DeviceState::Absent("it was unplugged".to_owned()));
+    desk.plug_in();
+    until(|| desk.is_ready()).await;
+    assert!(matches!(desk.state.device(), DeviceState::Ready(device) if device.remarks.is_empty()), "of another");
 }

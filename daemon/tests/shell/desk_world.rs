@@ -25,7 +25,7 @@ use frontdeskd::desk::task::{self, Makings};
 use frontdeskd::store::{CallFilter, CallWithTurns};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +49,7 @@ pub(crate) struct Desk {
     pub(crate) worker: Bell,
     pub(crate) state: Arc<DeskState>,
     pub(crate) stop: CancellationToken,
-    pub(crate) task: JoinHandle<std::io::Result<()>>,
+    pub(crate) task: JoinSet<std::io::Result<()>>,
     conversations: Arc<Conversations>,
     bell: Bell,
     told: mpsc::Sender<Told>,
@@ -89,7 +89,8 @@ impl Desk {
         };
         let state = Arc::new(DeskState::new(DeviceState::Absent("it is being looked for".to_owned())));
         let (stop, conversations) = (CancellationToken::new(), Arc::clone(world.line.calls.conversations()));
-        let task = tokio::spawn(task::run(port, wake, makings(world), Arc::clone(&state), asked, stop.clone()));
+        let mut task = JoinSet::new();
+        task.spawn(task::run(port, wake, makings(world), Arc::clone(&state), asked, stop.clone()));
         Self { ends, knobs, worker, state, stop, task, conversations, bell, told, shown, unmuted }
     }
 
@@ -143,8 +144,8 @@ impl Desk {
     }
 
     /// The worker passes one block on.
-    pub(crate) fn hear(&mut self, pcm: [i16; LISTENING], voice: Option<VoiceEvent>, played: u64) {
-        self.ends.heard.enqueue(Heard { at: Nanos(0), voice, played, pcm }).unwrap();
+    pub(crate) fn hear(&mut self, pcm: &[i16; LISTENING], voice: Option<VoiceEvent>, played: u64) {
+        self.ends.heard.enqueue(Heard { at: Nanos(0), voice, played, pcm: *pcm }).unwrap();
         self.bell.ring();
     }
 
@@ -152,7 +153,7 @@ impl Desk {
     pub(crate) async fn take(&mut self) -> Speech {
         until(|| self.ends.speech.ready()).await;
         let speech = self.ends.speech.dequeue().unwrap();
-        self.hear([0; LISTENING], None, speech.end);
+        self.hear(&[0; LISTENING], None, speech.end);
         speech
     }
 
@@ -193,6 +194,11 @@ impl Desk {
     /// The conversation that runs.
     pub(crate) fn conversation(&self) -> ConversationId {
         self.conversations.running()[0].id
+    }
+
+    /// How the task ended.
+    pub(crate) async fn ended(&mut self) -> Result<std::io::Result<()>, JoinError> {
+        tokio::time::timeout(LONG, self.task.join_next()).await.expect("it goes on").unwrap()
     }
 
     /// Waits until the desk is free, and sees that it shows so.
