@@ -158,7 +158,7 @@ impl Task {
             self.receive(now);
             self.tests.poll(cx, now, &self.port, &self.state, self.reception.is_talking());
             busy |= self.poll_talk(cx, &bells, now);
-            self.poll_parting(&bells, now);
+            busy |= self.poll_parting(&bells, now);
             if !busy && !self.arm(cx, Instant::now()) {
                 return Poll::Pending;
             }
@@ -357,16 +357,23 @@ impl Task {
         self.receive(now);
     }
 
-    fn poll_parting(&mut self, bells: &Bells, now: Instant) {
+    /// Lets the connections of conversations that are over close. Returns whether there may be more to do.
+    fn poll_parting(&mut self, bells: &Bells, now: Instant) -> bool {
         if self.parting.is_empty() {
-            return;
+            return false;
         }
+        // They share a bell: rung, it rings for each.
+        let (rung, mut busy) = (bells.closing.answer(), false);
         for talk in &mut self.parting {
-            talk.poll_link(&bells.closing, &mut self.port);
+            if rung {
+                bells.closing.keep_ringing();
+            }
+            busy |= talk.poll_link(&bells.closing, &mut self.port);
             talk.perform(now, &mut self.port);
             talk.driver.flush_link(&mut bells.closing.context(), now, &mut talk.journal);
         }
         self.parting.retain(|talk| !talk.is_done(now));
+        busy && !self.parting.is_empty()
     }
 
     /// Sets the timer to the next deadline. Returns whether it has passed already.
