@@ -39,6 +39,12 @@ impl Desk {
         self.world.daemon.post("/v1/desk/test").await.unwrap()
     }
 
+    /// Times that a busy machine made the streams start anew: each may move what the canceller is given.
+    async fn starts(&self) -> u64 {
+        let sound = &self.world.daemon.json("/v1/desk").await.unwrap()["sound"];
+        ["overruns", "underruns", "stalls"].iter().map(|it| sound[it].as_u64().unwrap()).sum()
+    }
+
     /// A test that must have a result.
     async fn tested(&self) -> Value {
         let (status, tested) = self.test().await;
@@ -72,13 +78,20 @@ async fn a_counter_with_an_echo_is_measured_and_needs_our_canceller_which_works(
     assert!(found(&near, "canceller_works") && !found(&near, "not_heard"), "{near:#}");
     assert!(number(&near, "echo_reduction") >= 20.0, "{near:#}");
     assert!((number(&near, "return_loss") - 6.0).abs() < 1.5, "the room's own -6 dB: {near:#}");
-    assert!((number(&near, "noise") + 65.0).abs() < 2.0, "{near:#}");
-    assert!((number(&near, "certainty")) > 0.8, "{near:#}");
+    // A third of the noise's band is left at 16 kHz.
+    assert!((number(&near, "noise") + 65.0 + 4.8).abs() < 2.0, "{near:#}");
+    assert!(number(&near, "certainty") > 0.8, "{near:#}");
 
     desk.room.air().set_echo(Some(&echo_after(140)));
     let far = desk.tested().await;
-    let later = number(&far, "loop_delay_ms") - number(&near, "loop_delay_ms");
-    assert!((later - 80.0).abs() < 5.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
+    let later = |key: &str| number(&far, key) - number(&near, key);
+    if desk.starts().await == 0 {
+        let later = later("loop_delay_ms");
+        assert!((later - 80.0).abs() < 1.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
+    }
+    // By the word of a sound server, which wanders.
+    let later = later("device_delay_ms");
+    assert!((later - 80.0).abs() < 30.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
     assert!(desk.world.gemini.sessions().is_empty(), "the test's own sound is no visitor");
 }
 

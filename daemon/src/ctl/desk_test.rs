@@ -69,9 +69,11 @@ fn bar(elapsed: Duration) -> String {
 }
 
 fn figures(tested: &DeskTest) -> String {
-    let delay = match tested.loop_delay_ms {
-        Some(delay) => format!("{delay:.1} ms beyond what the driver tells; certainty {:.2}", tested.certainty),
-        None => "unknown: nothing of the sound came back".to_owned(),
+    let delay = match (tested.loop_delay_ms, tested.device_delay_ms) {
+        (Some(all), Some(device)) => {
+            format!("{all:.1} ms, {device:.1} of them in the device and the air; certainty {:.2}", tested.certainty)
+        }
+        _ => "unknown: nothing of the sound came back".to_owned(),
     };
     let least = if tested.loop_delay_ms.is_none() { "at least " } else { "" };
     let reduced = match tested.echo_reduction {

@@ -207,9 +207,11 @@ pub struct DeskTest {
     pub well: bool,
     /// What was found, the most important first.
     pub findings: Vec<DeskFinding>,
-    /// From the loudspeaker to the microphone, beyond what the driver tells of, in milliseconds; null when nothing of the
-    /// sound was found again.
+    /// From where our canceller is given what will be played to where it comes back, in milliseconds; null when nothing
+    /// of the sound was found again.
     pub loop_delay_ms: Option<f32>,
+    /// What of that is the device's own processing and the air, if its driver tells the truth.
+    pub device_delay_ms: Option<f32>,
     /// How alike the microphone and the sound are at that delay, 0 to 1.
     pub certainty: f32,
     /// The microphone before anything was played.
@@ -301,6 +303,7 @@ impl DeskTest {
             well: report.is_well(),
             findings: report.verdicts.iter().map(DeskFinding::of).collect(),
             loop_delay_ms: report.delay.map(|delay| delay.millis),
+            device_delay_ms: report.delay.map(|delay| delay.beyond_driver),
             certainty: report.delay.map_or(0.0, |delay| delay.certainty),
             noise: report.noise.0,
             played: report.played.0,

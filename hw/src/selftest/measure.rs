@@ -6,6 +6,8 @@ use frontdesk_core::audio::level;
 use frontdesk_core::units::Dbfs;
 use std::ops::Range;
 
+/// What a device and a sound server may still hold of a microphone that was switched off a moment ago: half a second.
+const STALE: usize = 50;
 /// The loudspeaker has sound from this level on.
 const AUDIBLE: Dbfs = Dbfs(-45.0);
 /// Audible blocks at the end of the sound in which a canceller must have learnt the room: the last two seconds.
@@ -35,8 +37,12 @@ const STANDS_OUT: f32 = 6.0;
 /// An echo's delay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delay {
-    /// Milliseconds.
+    /// From where the canceller is given what will be played to where it comes back, in milliseconds. The same to the
+    /// sample as long as the streams run; each start of them may move it by some.
     pub millis: f32,
+    /// What of that is the device's own processing, the air, and what the driver does not tell of: as exact as the
+    /// driver's word, which on sound servers wanders by 10 ms. Negative where it tells of too much.
+    pub beyond_driver: f32,
     /// How alike the microphone and what was played are at that delay: 1 is a copy, 0 nothing in common. Echoes in real
     /// rooms reach 0.2 to 0.8.
     pub certainty: f32,
@@ -53,7 +59,7 @@ pub(super) enum Signal {
 
 /// Whether the microphone gives anything at all. The noise of any real one moves the last bits.
 pub(super) fn signal(blocks: &[Compared]) -> Signal {
-    let mut samples = blocks.iter().flat_map(|block| &block.raw);
+    let mut samples = blocks.iter().skip(STALE).flat_map(|block| &block.raw);
     let first = samples.next();
     if samples.all(|sample| Some(sample) == first) { Signal::None } else { Signal::Some }
 }
@@ -77,7 +83,11 @@ pub(super) fn measure(blocks: &[Compared]) -> Report {
     let echo = (before - noise).max(1.0);
     let worth = echo > noise.max(1.0) * 10f32.powf(WORTH_REDUCING / 10.0);
     Report {
-        delay: found.map(|(lag, certainty)| Delay { millis: lag as f32 / 16.0 - lead(piece), certainty }),
+        delay: found.map(|(lag, certainty)| Delay {
+            millis: lag as f32 / 16.0,
+            beyond_driver: lag as f32 / 16.0 - lead(piece),
+            certainty,
+        }),
         noise: Dbfs::of_mean_square(noise),
         played: Dbfs::of_mean_square(mean(&played[whole.clone()])),
         microphone: Dbfs::of_mean_square(mean(&raw[echoed(&whole)])),
@@ -162,7 +172,12 @@ fn find(piece: &[Compared], audible: Range<usize>) -> Option<(isize, f32)> {
         return None;
     }
     let around = (EARLIEST + best as isize) * COARSE as isize;
-    Some((refine(&played, &raw, &(audible.start * LISTENING..audible.end * LISTENING), around), most))
+    let wanted = audible.start * LISTENING..audible.end * LISTENING;
+    let lag = refine(&played, &raw, &wanted, around);
+    // Between two coarse samples high notes are out of step: the last word is that of the full rate.
+    let float = |pcm: &[i16]| pcm.iter().map(|sample| f32::from(*sample)).collect::<Vec<_>>();
+    let exact = alike(&float(&played), &float(&raw), &wanted, lag);
+    Some((lag, most.max(exact.abs()).min(1.0)))
 }
 
 /// A fourth of the rate, and high notes raised: what is steep is found more exactly than what is even.

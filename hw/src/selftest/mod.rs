@@ -71,8 +71,7 @@ impl Recording {
 /// What was measured, and what that means.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// From the loudspeaker to the microphone: the air, the device's own processing, and what its driver does not tell of.
-    /// `None`: nothing of what was played was found again.
+    /// From the loudspeaker to the microphone. `None`: nothing of what was played was found again.
     pub delay: Option<Delay>,
     /// The microphone before anything was played.
     pub noise: Dbfs,
