@@ -74,6 +74,7 @@ async fn a_counter_with_an_echo_is_measured_and_needs_our_canceller_which_works(
         air.set_echo(Some(&echo_after(60)));
     })
     .await;
+    let mut near_starts = desk.starts().await;
     let near = desk.tested().await;
     assert!(found(&near, "canceller_works") && !found(&near, "not_heard"), "{near:#}");
     assert!(number(&near, "echo_reduction") >= 20.0, "{near:#}");
@@ -82,16 +83,22 @@ async fn a_counter_with_an_echo_is_measured_and_needs_our_canceller_which_works(
     assert!((number(&near, "noise") + 65.0 + 4.8).abs() < 2.0, "{near:#}");
     assert!(number(&near, "certainty") > 0.8, "{near:#}");
 
-    desk.room.air().set_echo(Some(&echo_after(140)));
-    let far = desk.tested().await;
-    let later = |key: &str| number(&far, key) - number(&near, key);
-    if desk.starts().await == 0 {
-        let later = later("loop_delay_ms");
-        assert!((later - 80.0).abs() < 1.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
+    let (mut near, mut rounds) = (near, 0);
+    loop {
+        let starts = desk.starts().await;
+        desk.room.air().set_echo(Some(&echo_after(140)));
+        let far = desk.tested().await;
+        if near_starts == starts && starts == desk.starts().await {
+            let later = number(&far, "loop_delay_ms") - number(&near, "loop_delay_ms");
+            assert!((later - 80.0).abs() < 1.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
+            break;
+        }
+        rounds += 1;
+        assert!(rounds < 4, "a machine as busy as this one loses sound in every test: {far:#}");
+        near_starts = desk.starts().await;
+        desk.room.air().set_echo(Some(&echo_after(60)));
+        near = desk.tested().await;
     }
-    // By the word of a sound server, which wanders.
-    let later = later("device_delay_ms");
-    assert!((later - 80.0).abs() < 30.0, "the wall has moved by 80 ms, not {later:.1}: {far:#}");
     assert!(desk.world.gemini.sessions().is_empty(), "the test's own sound is no visitor");
 }
 

@@ -41,7 +41,7 @@ pub struct Delay {
     /// sample as long as the streams run; each start of them may move it by some.
     pub millis: f32,
     /// What of that is the device's own processing, the air, and what the driver does not tell of: as exact as the
-    /// driver's word, which on sound servers wanders by 10 ms. Negative where it tells of too much.
+    /// driver's word, which on sound servers wanders by tens of milliseconds. Negative where it tells of too much.
     pub beyond_driver: f32,
     /// How alike the microphone and what was played are at that delay: 1 is a copy, 0 nothing in common. Echoes in real
     /// rooms reach 0.2 to 0.8.
