@@ -31,6 +31,9 @@ const ECHO_TAIL: Duration = Duration::from_millis(250);
 /// What is kept of the microphone while the agent is heard, samples of 16 kHz: 300 ms. A voice over the agent's is found
 /// 60 to 150 ms after it began.
 const KEPT: usize = 4_800;
+/// Of that, so much goes ahead when the echo's time is over: a quick answer may have begun before, and the detector was
+/// not sure of it yet. What is older may still be echo.
+const UNSURE: usize = 2_400;
 /// A device that reports nothing for that long has stopped: what is heard no longer moves by the clock.
 const STALE: Duration = Duration::from_millis(200);
 
@@ -135,10 +138,8 @@ impl DeskLeg {
             self.heard_audio.resize(self.heard_audio.len() + pcm.len(), 0);
             return;
         }
-        if self.in_voice {
-            self.heard_audio.extend(self.kept.drain(..));
-        }
-        self.kept.clear();
+        let surplus = if self.in_voice { 0 } else { self.kept.len().saturating_sub(UNSURE) };
+        self.heard_audio.extend(self.kept.drain(..).skip(surplus));
         self.heard_audio.extend_from_slice(pcm);
     }
 

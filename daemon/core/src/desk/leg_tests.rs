@@ -144,17 +144,46 @@ fn what_is_left_of_an_echo_is_silence_and_a_person_over_it_is_heard_from_the_beg
     assert_eq!(passed(&mut device, 5, 8, Some(VoiceEvent::End { voiced })), [0; 160]);
 }
 
+/// Lets blocks of `level` pass until the first that is no silence; how many were, and what came then.
+fn opened(device: &mut Device, level: i16) -> (usize, Vec<i16>) {
+    for silent in 0..60 {
+        let passed = passed(device, 1, level, None);
+        if silent > 10 && passed.iter().any(|&sample| sample != 0) {
+            return (silent, passed);
+        }
+    }
+    panic!("still closed");
+}
+
 #[test]
 fn the_microphone_is_open_again_soon_after_the_agents_last_sound() {
     let mut device = Device::new(3);
     device.leg.play(&tone(10));
     device.leg.complete_reply();
-    let mut silent = 0;
-    while passed(&mut device, 1, 8, None) != [8; 160] || silent == 0 {
-        silent += 1;
-        assert!(silent < 60, "still closed");
+    let (silent, first) = opened(&mut device, 8);
+    assert!((25..60).contains(&silent), "open after {silent} blocks: not before the echo's tail");
+    assert_eq!(first, [8; UNSURE + 160], "and what may have been the beginning of an answer goes ahead");
+    assert_eq!(passed(&mut device, 1, 8, None), [8; 160]);
+}
+
+/// "Yes", said right behind the agent's last word: the detector is sure of it only when the echo's time is over.
+#[test]
+fn a_quick_answer_is_heard_from_its_first_sound() {
+    let mut device = Device::new(3);
+    device.leg.play(&tone(10));
+    device.leg.complete_reply();
+    while device.leg.audible_until().is_none_or(|until| until > device.now) {
+        device.leg.audio_taken();
+        device.tick();
     }
-    assert!(silent >= 25, "open after {silent} blocks: before the echo's tail");
+    // 150 ms of nothing, 100 ms of a voice that is not found yet, then the onset.
+    let mut heard = Vec::new();
+    for n in 0..40 {
+        device.leg.audio_taken();
+        device.tick_with(if n < 15 { 1 } else { 9 }, (n == 29).then_some(VoiceEvent::Onset));
+        heard.extend_from_slice(device.leg.heard_audio());
+    }
+    assert_eq!(heard.iter().filter(|&&sample| sample == 9).count(), 25 * 160, "nothing of it is lost or said twice");
 }
 
 #[test]

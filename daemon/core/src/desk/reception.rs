@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const REST: Duration = Duration::from_secs(2);
 /// Who cannot be helped is told so once, not at every word that is spoken near the desk; the button asks again at once.
 const REST_OF_REFUSED: Duration = Duration::from_secs(30);
+/// Who presses the button so soon after the end wanted to hang up, and was a moment too late for it.
+const TOO_LATE: Duration = Duration::from_millis(700);
 /// A voice as short as that begins nothing: a click, a cough.
 const WORTH_WAKING: Duration = Duration::from_millis(150);
 
@@ -69,6 +71,8 @@ pub enum Happening<'a> {
     Detached,
     /// The hook button was pressed.
     Hook,
+    /// The microphone was switched off, or on, at the device.
+    Muted(bool),
     /// Somebody speaks, as the worker hears it while the ear is [watching](Ear::Watching).
     Voice(VoiceEvent),
     /// The conversation that was asked for cannot be had.
@@ -86,7 +90,7 @@ pub enum Act {
     Ear(Ear),
     /// Show that the microphone is live, or that it is not.
     OffHook(bool),
-    /// Switch the microphone on: who presses the button wants to be heard.
+    /// Switch the microphone on: who presses the button wants to be heard, and who muted has left.
     Unmute,
     /// Play a sound.
     Play(Earcon),
@@ -116,6 +120,10 @@ pub struct Reception {
     wake: Wake,
     attached: bool,
     closing: bool,
+    /// The microphone was switched off in this conversation: not by the clinic, for good, but by whoever spoke.
+    muted: bool,
+    /// The button means the last conversation until then.
+    ended: Option<Instant>,
     state: State,
     acts: VecDeque<Act>,
 }
@@ -123,7 +131,15 @@ pub struct Reception {
 impl Reception {
     /// A desk whose device is still to come.
     pub fn new(wake: Wake) -> Self {
-        Self { wake, attached: false, closing: false, state: State::Idle, acts: VecDeque::with_capacity(8) }
+        Self {
+            wake,
+            attached: false,
+            closing: false,
+            muted: false,
+            ended: None,
+            state: State::Idle,
+            acts: VecDeque::with_capacity(8),
+        }
     }
 
     /// Takes what happened at `now`.
@@ -136,14 +152,22 @@ impl Reception {
                 self.closing = true;
                 self.listen();
             }
-            (State::Idle | State::Resting { .. }, Happening::Hook) => self.begin(Wake::Button),
+            (State::Idle | State::Resting { .. }, Happening::Hook) => {
+                if self.ended.is_none_or(|ended| now >= ended + TOO_LATE) {
+                    self.begin(Wake::Button);
+                }
+            }
+            (State::Talking, Happening::Muted(muted)) => self.muted = muted,
             (State::Idle, Happening::Voice(voice)) if self.wake == Wake::Voice && is_worth_waking(voice) => {
                 self.begin(Wake::Voice);
             }
             (State::Talking, Happening::Hook) => self.acts.push_back(Act::Leave),
             (State::Talking, Happening::Refused) => self.end(now + REST_OF_REFUSED, Earcon::Sorry),
-            (State::Talking, Happening::Over(reason)) => self.end(now + REST, sound_of(reason)),
-            (State::Idle | State::Resting { .. }, Happening::Refused | Happening::Over(_))
+            (State::Talking, Happening::Over(reason)) => {
+                self.ended = Some(now);
+                self.end(now + REST, sound_of(reason));
+            }
+            (State::Idle | State::Resting { .. }, Happening::Refused | Happening::Over(_) | Happening::Muted(_))
             | (_, Happening::Voice(_)) => {}
         }
     }
@@ -211,6 +235,7 @@ impl Reception {
             return;
         }
         self.state = State::Talking;
+        self.muted = false;
         if by == Wake::Button {
             self.acts.push_back(Act::Unmute);
             // Who speaks first would hear it over their own voice.
@@ -222,6 +247,10 @@ impl Reception {
     fn end(&mut self, until: Instant, sound: Earcon) {
         self.state = State::Resting { until };
         self.acts.extend([Act::Ear(Ear::Closed), Act::OffHook(false)]);
+        if std::mem::take(&mut self.muted) {
+            // The next visitor would speak to a deaf desk.
+            self.acts.push_back(Act::Unmute);
+        }
         // Kept for the next device, it would startle whoever plugs that in.
         if self.attached {
             self.acts.push_back(Act::Play(sound));
@@ -313,6 +342,32 @@ mod tests {
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Watching)]);
         desk.handle(now + REST, SUSTAINED);
         assert!(desk.is_talking());
+    }
+
+    #[test]
+    fn who_wanted_to_hang_up_a_moment_too_late_begins_nothing() {
+        let (mut desk, now) = ready(Wake::Button);
+        desk.handle(now, Happening::Hook);
+        desk.handle(now, Happening::Over(&EndReason::AgentEnded));
+        acts(&mut desk);
+        desk.handle(now + TOO_LATE / 2, Happening::Hook);
+        assert_eq!(acts(&mut desk), []);
+        desk.handle(now + TOO_LATE, Happening::Hook);
+        assert!(desk.is_talking());
+    }
+
+    #[test]
+    fn a_mute_ends_with_the_conversation_that_it_was_pressed_in_and_one_of_the_clinics_stays() {
+        let (mut desk, now) = ready(Wake::Voice);
+        desk.handle(now, Happening::Muted(true));
+        desk.handle(now, SUSTAINED);
+        desk.handle(now, Happening::Over(&EndReason::NoInput));
+        assert!(!acts(&mut desk).contains(&Act::Unmute), "that was before");
+        let now = now + REST;
+        desk.handle(now, SUSTAINED);
+        desk.handle(now, Happening::Muted(true));
+        desk.handle(now, Happening::Over(&EndReason::NoInput));
+        assert!(acts(&mut desk).contains(&Act::Unmute));
     }
 
     #[test]

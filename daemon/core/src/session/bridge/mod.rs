@@ -350,7 +350,7 @@ impl Bridge {
             if self.spoke_first { Opening::Answer } else { Opening::Greet }
         } else {
             let text = format!(
-                "[You are in the middle of a phone call; the connection was renewed. Do not greet again. So far:\n{}]",
+                "[You are in the middle of a conversation; the connection was renewed. Do not greet again. So far:\n{}]",
                 if self.transcript.is_empty() {
                     "You have greeted the caller.".to_owned()
                 } else {
