@@ -190,6 +190,8 @@ impl DeskView for Status {
                 stalls: figures.stalls.read(),
                 opened: figures.opened.read(),
                 capture_dropped: figures.capture_dropped.read(),
+                starved: figures.starved.read(),
+                heard_dropped: figures.heard_dropped.read(),
                 lateness_p99_ms: millis(figures.rt_lateness.quantile(0.99)),
                 lateness_max_ms: millis(figures.rt_lateness.most()),
             },

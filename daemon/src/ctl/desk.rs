@@ -88,9 +88,14 @@ fn overview(report: &DeskReport) -> String {
         let muted = if report.muted { ", microphone off" } else { "" };
         lines.push(format!("now         {talking}{muted}"));
         let sound = &report.sound;
+        let late = sound.starved + sound.capture_dropped + sound.heard_dropped;
         lines.push(format!(
-            "sound       {} overruns, {} underruns, {} gaps, {} stalls; audio thread late by {:.2} ms (p99), {:.2} ms (most)",
-            sound.overruns, sound.underruns, sound.gaps, sound.stalls, sound.lateness_p99_ms, sound.lateness_max_ms
+            "sound       {} overruns, {} underruns, {} gaps, {} stalls, {late} late blocks",
+            sound.overruns, sound.underruns, sound.gaps, sound.stalls
+        ));
+        lines.push(format!(
+            "audio       thread late by {:.2} ms (p99), {:.2} ms (most)",
+            sound.lateness_p99_ms, sound.lateness_max_ms
         ));
     }
     lines.join("\n")

@@ -8,7 +8,24 @@ use crate::http::reply::DeskDevice;
 pub fn look(wanted: &DeviceSpec) -> Vec<DeskDevice> {
     let cards = list(&Roots::default());
     let chosen = select(wanted, &cards).ok().and_then(|selected| selected.card).map(|card| card.index);
-    cards.iter().map(|card| describe(card, chosen)).collect()
+    let mut devices: Vec<_> = cards.iter().map(|card| describe(card, chosen)).collect();
+    if let DeviceSpec::Alsa { .. } = wanted {
+        // No card, or one under another name: the list would mark none.
+        devices.insert(0, named(wanted));
+    }
+    devices
+}
+
+/// What is chosen by a name of ALSA's.
+fn named(wanted: &DeviceSpec) -> DeskDevice {
+    DeskDevice {
+        spec: wanted.to_string(),
+        name: "as ALSA's configuration says".to_owned(),
+        capture: true,
+        playout: true,
+        opens: "whatever has that name".to_owned(),
+        chosen: true,
+    }
 }
 
 fn describe(card: &Card, chosen: Option<u32>) -> DeskDevice {

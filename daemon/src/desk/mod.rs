@@ -9,6 +9,7 @@
 
 pub mod devices;
 pub mod hardware;
+mod lines;
 pub mod port;
 pub mod selftest;
 pub mod state;

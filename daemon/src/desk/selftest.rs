@@ -25,6 +25,8 @@ use crate::http::reply::DeskTest;
 
 /// Requests that may wait for the task, each to be refused but one.
 const WAITING: usize = 4;
+/// So long behind a test its sound may still come back, and a voice that was taken for one end.
+const ECHO: Duration = Duration::from_secs(1);
 /// A device whose sound flows is done after that; one that stands still is not waited for any longer.
 const WITHIN: Duration = Duration::from_millis(BLOCKS as u64 * 10 + 2_500);
 
@@ -118,6 +120,8 @@ impl Tester {
 pub(super) struct Course {
     asked: mpsc::Receiver<Asked>,
     running: Option<Running>,
+    /// One was last seen under way then.
+    sounded: Option<Instant>,
 }
 
 struct Running {
@@ -131,7 +135,7 @@ struct Running {
 
 impl Course {
     pub(super) fn new(asked: mpsc::Receiver<Asked>) -> Self {
-        Self { asked, running: None }
+        Self { asked, running: None, sounded: None }
     }
 
     /// Whether one is under way.
@@ -144,6 +148,11 @@ impl Course {
         self.running.as_ref().map(|running| running.deadline)
     }
 
+    /// Whether its sound may be what is heard: the room answers for a while.
+    pub(super) fn is_heard(&self, now: Instant) -> bool {
+        self.is_on() || self.sounded.is_some_and(|last| now < last + ECHO)
+    }
+
     /// Ends the one that is under way, if any.
     pub(super) fn end(&mut self, why: TestError) {
         if let Some(running) = self.running.take() {
@@ -153,6 +162,9 @@ impl Course {
 
     /// Takes requests and results.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, port: &Port, state: &DeskState, talking: bool) {
+        if self.is_on() {
+            self.sounded = Some(now);
+        }
         self.take_result(cx, now, port);
         while let Poll::Ready(Some(asked)) = self.asked.poll_recv(cx) {
             if let Err((why, answer)) = self.begin(asked, now, port, state, talking) {

@@ -77,11 +77,8 @@ impl Talk {
         }
     }
 
-    /// Takes what happened on the link. Returns whether there may be more.
+    /// Takes what happened on the link, whose bell was rung. Returns whether there may be more; then it rings on.
     pub(super) fn poll_link(&mut self, bell: &Bell, port: &mut Port) -> bool {
-        if !bell.answer() {
-            return false;
-        }
         let cx = &mut bell.context();
         for _ in 0..FAIR {
             if self.driver.poll_link(cx, &mut self.journal).is_pending() {

@@ -17,7 +17,7 @@ use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::session::id::{ConversationId, DeskId};
 use jiff::Timestamp;
-use log::{debug, info, warn};
+use log::{Level, debug, info, warn};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::lines::Lines;
 use super::port::{News, Port, Shown};
 use super::selftest::{Asked, Course, TestError};
 use super::state::{DeskState, DeviceState};
@@ -88,6 +89,7 @@ pub async fn run(
         talk: None,
         tests: Course::new(tests),
         parting: Vec::new(),
+        lines: Lines::new(),
         bells: Bells::new(Waker::noop()),
         timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
     };
@@ -139,6 +141,7 @@ struct Task {
     tests: Course,
     /// Conversations that are over and wait for the model's close.
     parting: Vec<Talk>,
+    lines: Lines,
     bells: Arc<Bells>,
     timer: Pin<Box<Sleep>>,
 }
@@ -178,43 +181,57 @@ impl Task {
         while let Some(news) = (self.port.news)(&mut self.port.ends) {
             match news {
                 News::Attached(device) => {
-                    info!("the desk has a speakerphone: {}, {}", device.name, device.opened);
+                    self.log(
+                        now,
+                        Level::Info,
+                        &format!("the desk has a speakerphone: {}, {}", device.name, device.opened),
+                    );
                     for remark in &device.remarks {
-                        warn!("speakerphone {}: {remark}", device.name);
+                        self.log(now, Level::Warn, &format!("speakerphone {}: {remark}", device.name));
                     }
                     self.state.set_device(DeviceState::Ready(device));
                     self.reception.handle(now, Happening::Attached);
                 }
                 News::Detached { why } => {
-                    warn!("the desk's speakerphone is gone: {why}");
+                    self.log(now, Level::Warn, &format!("the desk's speakerphone is gone: {why}"));
                     self.tests.end(TestError::Gone(why.clone()));
                     self.state.set_device(DeviceState::Absent(why));
                     self.reception.handle(now, Happening::Detached);
                 }
                 News::Remark(remark) => {
-                    warn!("the desk's speakerphone: {remark}");
+                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {remark}"));
                     self.state.remark(remark);
                 }
                 News::NoButtons(why) => {
-                    warn!("the desk's speakerphone: {why}");
+                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {why}"));
                     self.state.remark_early(why);
                 }
                 News::Trouble(trouble) => {
-                    warn!("the desk's speakerphone: {trouble}");
+                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {trouble}"));
                     if !self.reception.is_attached() {
                         self.state.set_device(DeviceState::Absent(trouble));
                     }
                 }
                 News::Hook => self.reception.handle(now, Happening::Hook),
                 // The loudspeaker's own, perhaps.
-                News::Voice(_) if self.tests.is_on() => {}
+                News::Voice(_) if self.tests.is_heard(now) => {}
                 News::Voice(voice) => self.reception.handle(now, Happening::Voice(voice)),
                 News::Muted(muted) => {
                     info!("the microphone was switched {} at the desk", if muted { "off" } else { "on" });
                     self.state.set_muted(muted);
+                    self.reception.handle(now, Happening::Muted(muted));
                 }
             }
             self.receive(now);
+        }
+    }
+
+    /// Logs what a device that comes and goes all night would fill the log with.
+    fn log(&mut self, now: Instant, level: Level, line: &str) {
+        match self.lines.allow(now) {
+            Some(0) => log::log!(level, "{line}"),
+            Some(untold) => log::log!(level, "{line} ({untold} lines about the speakerphone were left out before)"),
+            None => debug!("{line}"),
         }
     }
 
@@ -332,7 +349,7 @@ impl Task {
     fn poll_talk(&mut self, cx: &mut Context<'_>, bells: &Bells, now: Instant) -> bool {
         let Some(talk) = &mut self.talk else { return false };
         talk.poll_commands(cx, now);
-        let mut busy = talk.poll_link(&bells.link, &mut self.port);
+        let mut busy = bells.link.answer() && talk.poll_link(&bells.link, &mut self.port);
         talk.driver.conversation.poll(Instant::now());
         let over = talk.perform(now, &mut self.port);
         talk.driver.flush_link(&mut bells.link.context(), now, &mut talk.journal);
@@ -365,10 +382,7 @@ impl Task {
         // They share a bell: rung, it rings for each.
         let (rung, mut busy) = (bells.closing.answer(), false);
         for talk in &mut self.parting {
-            if rung {
-                bells.closing.keep_ringing();
-            }
-            busy |= talk.poll_link(&bells.closing, &mut self.port);
+            busy |= rung && talk.poll_link(&bells.closing, &mut self.port);
             talk.perform(now, &mut self.port);
             talk.driver.flush_link(&mut bells.closing.context(), now, &mut talk.journal);
         }

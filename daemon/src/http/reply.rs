@@ -168,6 +168,10 @@ pub struct DeskSound {
     pub opened: u64,
     /// Captured blocks that the signal processing did not take in time.
     pub capture_dropped: u64,
+    /// Blocks of silence that were played because the signal processing had nothing ready.
+    pub starved: u64,
+    /// Heard blocks that the conversation did not take in time.
+    pub heard_dropped: u64,
     /// From the moment a period was complete to the audio thread's waking, in 99 of 100 cases, in milliseconds.
     pub lateness_p99_ms: f64,
     /// The longest ever.

@@ -108,6 +108,8 @@ impl DeskView for Counter {
                 stalls: 4,
                 opened: 5,
                 capture_dropped: 6,
+                starved: 8,
+                heard_dropped: 9,
                 lateness_p99_ms: 0.5,
                 lateness_max_ms: 7.25,
             },
