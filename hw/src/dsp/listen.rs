@@ -65,21 +65,33 @@ impl Listener {
         Self { path: None, ear: Ear::Closed, vad: Vad::behind_canceller(), kept: VecDeque::with_capacity(KEPT) }
     }
 
-    /// Obeys the ear: what was kept leaves first when it opens, and is forgotten when it closes.
-    pub(super) fn set_ear(&mut self, ear: Ear, sink: &mut impl Sink) {
+    /// Obeys the ear: what was kept leaves first when it opens, with the next block of the same run; it is forgotten
+    /// when the ear closes.
+    pub(super) fn set_ear(&mut self, ear: Ear) {
         if ear == self.ear {
             return;
         }
         if self.ear == Ear::Closed {
             self.vad = Vad::behind_canceller();
         }
-        if ear == Ear::Open {
-            for heard in &self.kept {
-                sink.heard(heard);
-            }
+        if ear != Ear::Open {
+            self.kept.clear();
         }
-        self.kept.clear();
         self.ear = ear;
+    }
+
+    /// What was kept belongs to the room as it was before the device went away: minutes may lie between two runs, and
+    /// nobody who opens the ear now asked for what was said then.
+    fn forget_other_runs(&mut self, run: Run) {
+        if self.path.as_ref().is_none_or(|it| it.run == run) {
+            return;
+        }
+        // In a conversation the detector goes on: a voice that was under way has to end.
+        let talking = self.ear == Ear::Open && self.kept.is_empty();
+        if !talking {
+            self.kept.clear();
+            self.vad = Vad::behind_canceller();
+        }
     }
 
     /// Takes one captured block through.
@@ -94,6 +106,12 @@ impl Listener {
         let len = usize::from(captured.len);
         let Some(rate) = rate_of(len) else { return };
         figures.capture_level.set(Dbfs::of_mean_square(power(&captured.pcm[..len])).0);
+        self.forget_other_runs(captured.run);
+        if self.ear == Ear::Open {
+            for heard in self.kept.drain(..) {
+                sink.heard(&heard);
+            }
+        }
         let played = reference.find(captured);
         let far_len = played.as_ref().map_or(0, |it| it.len);
         let path = Path::renew(&mut self.path, captured, rate, far_len);

@@ -123,8 +123,7 @@ impl Worker {
     }
 
     fn obey(&mut self) {
-        let ear = self.knobs.ear();
-        self.with_outlet(|listener, _, outlet| listener.set_ear(ear, outlet));
+        self.listener.set_ear(self.knobs.ear());
     }
 
     /// Takes one captured block through; returns whether there was one whose time has come.

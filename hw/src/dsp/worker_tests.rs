@@ -405,6 +405,30 @@ fn what_was_kept_is_forgotten_when_the_ear_closes() {
 }
 
 #[test]
+fn what_was_kept_before_the_device_went_away_is_told_to_nobody() {
+    for opened_while_away in [false, true] {
+        let mut rig = Rig::new(480);
+        rig.knobs.set_ear(Ear::Watching);
+        rig.quiet(5);
+        for _ in 0..100 {
+            rig.step(&[5_000; 480]);
+        }
+        if opened_while_away {
+            rig.knobs.set_ear(Ear::Open);
+            // The network side may ring at any time.
+            rig.worker.turn();
+        }
+        rig.run = Run(2);
+        rig.quiet(20);
+        rig.knobs.set_ear(Ear::Open);
+        rig.quiet(1);
+        let heard = rig.heard();
+        assert_eq!(heard.len(), 21, "everything since the device is there again");
+        assert!(heard.iter().all(|it| it.pcm.iter().all(|s| s.unsigned_abs() < 100)), "sound of another time");
+    }
+}
+
+#[test]
 fn a_network_that_does_not_read_loses_the_newest_and_is_counted() {
     let mut rig = Rig::new(160);
     rig.knobs.set_ear(Ear::Open);
