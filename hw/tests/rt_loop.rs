@@ -269,3 +269,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_playout_that_runs_dry_again_and_again_is_given_back() {
+    for every in [1, 3] {
+        let script: Vec<(u64, Fault)> =
+            (50..2_000).step_by(every).map(|n| (n, Fault::Xrun(Direction::Playout))).collect();
+        let mut rig = Rig::with(&script);
+        assert_eq!(rig.end(1_900), End::Failing(Direction::Playout, Errno::PIPE));
+        assert!(rig.xruns().1 <= 20, "{:?}", rig.xruns());
+    }
+}

@@ -80,6 +80,8 @@ impl Side {
     /// Takes note of a position; says how long it has not moved when that is too long.
     fn still(&mut self, now: Nanos, position: u64) -> Option<Duration> {
         if position != self.position {
+            // What we put into a buffer ourselves is no such sign: the device has to have taken some of it.
+            self.ladder.moved();
             (self.position, self.moved, self.seen_still) = (position, now, 0);
             return None;
         }
@@ -195,7 +197,6 @@ impl Cycle {
                     self.capture.total += frames as u64;
                     self.capture.partial += frames * setting.frame_bytes();
                     delay -= frames as i64;
-                    self.capture.ladder.moved();
                 }
                 Err(errno) => return self.fail(Direction::Capture, now, errno).map(|()| blocks),
             }
@@ -258,7 +259,6 @@ impl Cycle {
                     self.playout.total += frames as u64;
                     self.playout.partial = self.playout.partial.saturating_sub(frames * frame);
                     (fill, delay) = (fill + frames, delay + frames);
-                    self.playout.ladder.moved();
                 }
                 Err(errno) => return Err(errno),
             }
@@ -317,7 +317,7 @@ impl Cycle {
                         return Ok(());
                     }
                     Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                    Err(_) => act = self.side(direction).ladder.cannot_resume(),
+                    Err(_) => act = self.side(direction).ladder.cannot_resume(now),
                 },
                 Act::Restart(why) => {
                     self.told(direction, why);

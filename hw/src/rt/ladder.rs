@@ -3,7 +3,7 @@
 //! ```text
 //!  seen                                         done
 //!  EAGAIN, EINTR                                try again next turn
-//!  EPIPE, xrun                                  restart the stream (too often in a row: end, Failing)
+//!  EPIPE, xrun                                  restart the stream (too often: end, Failing)
 //!  ESTRPIPE, suspended                          resume; no such thing, or 1 s in vain: restart
 //!  EIO                                          end, Transfer: close, wait, open again
 //!  ENODEV, EBADFD, disconnected, POLLHUP/NVAL   end, Unplugged: never the same handle again
@@ -25,6 +25,10 @@ pub const STALL: Duration = Duration::from_millis(200);
 pub const RESUMING: Duration = Duration::from_secs(1);
 /// So many restarts without a single block between them are no xruns any more.
 pub const RESTARTS: u32 = 8;
+/// So many restarts within [`OFTEN`] are no xruns any more either, even if a little sound went through between them.
+pub const MANY: usize = 20;
+/// See [`MANY`]. A machine that stands still for a moment makes one or two.
+pub const OFTEN: Duration = Duration::from_secs(2);
 
 /// What a stream showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,15 +112,18 @@ pub struct Ladder {
     direction: Direction,
     suspended: Option<Nanos>,
     restarts: u32,
+    /// When it was restarted, the oldest at `next`.
+    recent: [Option<Nanos>; MANY],
+    next: usize,
 }
 
 impl Ladder {
     /// At the bottom.
     pub const fn new(direction: Direction) -> Self {
-        Self { direction, suspended: None, restarts: 0 }
+        Self { direction, suspended: None, restarts: 0, recent: [None; MANY], next: 0 }
     }
 
-    /// A block went through: whatever was wrong is over.
+    /// The device moved the sound on by itself, since the last restart: whatever was wrong is over.
     pub fn moved(&mut self) {
         self.suspended = None;
         self.restarts = 0;
@@ -141,22 +148,22 @@ impl Ladder {
         match errno {
             Errno::AGAIN if state == State::Suspended => self.suspended(now),
             Errno::AGAIN | Errno::INTR => Act::Again,
-            Errno::PIPE => self.restart(Why::Xrun, errno),
+            Errno::PIPE => self.restart(now, Why::Xrun, errno),
             Errno::STRPIPE => self.suspended(now),
             Errno::NODEV | Errno::BADFD => Act::End(End::Unplugged),
             Errno::IO => Act::End(End::Transfer(self.direction)),
-            _ => self.restart(Why::Error(errno), errno),
+            _ => self.restart(now, Why::Error(errno), errno),
         }
     }
 
     fn state(&mut self, now: Nanos, state: State, errno: Errno) -> Act {
         match state {
-            State::Xrun => self.restart(Why::Xrun, Errno::PIPE),
+            State::Xrun => self.restart(now, Why::Xrun, Errno::PIPE),
             State::Suspended => self.suspended(now),
             State::Disconnected => Act::End(End::Unplugged),
             // Nothing is wrong with it: the next read or write brings the error out, or the stillness does.
             State::Running => Act::Again,
-            State::Stopped => self.restart(Why::Error(errno), errno),
+            State::Stopped => self.restart(now, Why::Error(errno), errno),
         }
     }
 
@@ -166,21 +173,29 @@ impl Ladder {
             return Act::Resume;
         }
         self.suspended = None;
-        self.restart(Why::Suspended, Errno::STRPIPE)
+        self.restart(now, Why::Suspended, Errno::STRPIPE)
     }
 
     /// It cannot resume.
-    pub fn cannot_resume(&mut self) -> Act {
+    pub fn cannot_resume(&mut self, now: Nanos) -> Act {
         self.suspended = None;
-        self.restart(Why::Suspended, Errno::STRPIPE)
+        self.restart(now, Why::Suspended, Errno::STRPIPE)
     }
 
-    fn restart(&mut self, why: Why, errno: Errno) -> Act {
+    fn restart(&mut self, now: Nanos, why: Why, errno: Errno) -> Act {
         self.restarts += 1;
-        if self.restarts > RESTARTS {
+        if self.restarts > RESTARTS || self.is_often(now) {
             return Act::End(End::Failing(self.direction, errno));
         }
         Act::Restart(why)
+    }
+
+    /// Takes note of a restart; whether there were more than [`MANY`] of late.
+    fn is_often(&mut self, now: Nanos) -> bool {
+        let Some(oldest) = self.recent.get_mut(self.next) else { return false };
+        let before = oldest.replace(now);
+        self.next = (self.next + 1) % MANY;
+        before.is_some_and(|before| clock::since(before, now) < OFTEN)
     }
 }
 
@@ -227,7 +242,7 @@ mod tests {
         }
         let later = Nanos(AT.0 + 1_000_000_000);
         assert_eq!(ladder.climb(later, Seen::Error(Errno::AGAIN, State::Suspended)), Act::Restart(Why::Suspended));
-        assert_eq!(Ladder::new(Direction::Playout).cannot_resume(), Act::Restart(Why::Suspended));
+        assert_eq!(Ladder::new(Direction::Playout).cannot_resume(later), Act::Restart(Why::Suspended));
     }
 
     #[test]
@@ -240,6 +255,21 @@ mod tests {
         assert_eq!(ladder.climb(AT, seen), Act::End(End::Failing(Direction::Playout, Errno::PIPE)));
         ladder.moved();
         assert_eq!(ladder.climb(AT, seen), Act::Restart(Why::Xrun));
+    }
+
+    #[test]
+    fn xruns_that_come_too_often_are_given_up_though_sound_goes_through_between_them() {
+        let xruns = |gap: u64| {
+            let mut ladder = Ladder::new(Direction::Playout);
+            let seen = Seen::Error(Errno::PIPE, State::Xrun);
+            let climbed = (0..1_000).map(|n| {
+                ladder.moved();
+                ladder.climb(Nanos(AT.0 + n * gap * 1_000_000), seen)
+            });
+            climbed.take_while(|act| *act == Act::Restart(Why::Xrun)).count()
+        };
+        assert_eq!(xruns(50), MANY);
+        assert_eq!(xruns(100), 1_000, "ten a second: a bad line, and still some sound");
     }
 
     fn any_state() -> impl Strategy<Value = State> {
