@@ -40,7 +40,7 @@ use crate::phone::rest::Rest;
 use crate::status::{self, Status};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Fault, Grace, Supervisor};
-use crate::watchdog::Proof;
+use crate::watchdog::{LookAt, Proof};
 
 /// How often `systemctl status` is told how we are.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
@@ -111,7 +111,9 @@ impl App {
         let off = config.desk.device == DeviceSpec::None;
         let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
         let (desk_state, figures) = (Arc::new(DeskState::new(first)), hardware::figures());
-        let sound = (!off).then(|| Sound { figures, state: Arc::clone(&desk_state) });
+        let seen = Arc::clone(&desk_state);
+        let present = Arc::new(move || matches!(seen.device(), DeviceState::Ready(_)));
+        let sound = (!off).then_some(Sound { figures, present });
         let metrics = Metrics::with(store.clone(), sound);
         if store.recovered() > 0 {
             warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
@@ -210,7 +212,8 @@ impl App {
         self.notifier.ready(&self.status.line());
         let (notifier, status) = (self.notifier.clone(), Arc::clone(&self.status));
         self.supervisor.start("status", |stop| tell_status(notifier, status, stop));
-        let audio = self.desk.is_some().then(|| Arc::clone(&self.status));
+        let status = Arc::clone(&self.status);
+        let audio = self.desk.is_some().then(|| Box::new(move || status.look()) as LookAt);
         let (notifier, proof) = (self.notifier.clone(), Proof::new(self.line.store.clone(), audio));
         self.supervisor.start("watchdog", |stop| async move { notifier.feed_watchdog(stop, || proof.give()).await });
         let fault = tokio::select! {

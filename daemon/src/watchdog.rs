@@ -11,12 +11,11 @@
 //! A device that is absent, or that brings nothing, is no reason for a restart: the keeper opens it again by itself, and
 //! the phone is answered meanwhile.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use frontdesk_hw::figures::Figures;
 
 use crate::desk::state::{DeskState, DeviceState};
-use crate::status::Status;
 use crate::store::{Store, StoreError};
 
 /// What stands still.
@@ -81,16 +80,19 @@ impl Looks {
     }
 }
 
+/// Looks at the audio threads.
+pub type LookAt = Box<dyn Fn() -> Look + Send + Sync>;
+
 /// The proof that is asked for before every ping.
 pub struct Proof {
     store: Store,
-    audio: Option<Arc<Status>>,
+    audio: Option<LookAt>,
     looks: Mutex<Looks>,
 }
 
 impl Proof {
-    /// Asks `store`, and looks at the audio threads that `audio` shows, where there are any.
-    pub fn new(store: Store, audio: Option<Arc<Status>>) -> Self {
+    /// Asks `store`, and looks at the audio threads by `audio`, where there are any.
+    pub fn new(store: Store, audio: Option<LookAt>) -> Self {
         Self { store, audio, looks: Mutex::default() }
     }
 
@@ -99,14 +101,13 @@ impl Proof {
     pub async fn give(&self) -> Result<(), Standstill> {
         self.store.flush().await?;
         let Some(audio) = &self.audio else { return Ok(()) };
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner).take(audio.look())
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).take(audio())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::selftest::Tester;
 
     const FIRST: Look = Look { turns: 100, blocks: 100, disturbed: 1, running: true };
 
@@ -153,20 +154,14 @@ mod tests {
 
     #[tokio::test]
     async fn the_proof_fails_while_a_desk_stands_still_and_asks_nothing_of_one_that_is_not_there() {
-        use crate::clock::Clock;
         use crate::config::StoreConfig;
-        use crate::conversation::running::Conversations;
-        use crate::metrics::Metrics;
-        use crate::status::Desk;
-        use frontdesk_hw::device::DeviceSpec;
 
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&StoreConfig { path: directory.path().join("calls.db"), keep_days: 1 }).unwrap();
         let figures: &'static Figures = Box::leak(Box::default());
-        let state = Arc::new(DeskState::new(DeviceState::Absent("why".to_owned())));
-        let desk = Desk { spec: DeviceSpec::Auto, state, figures, tester: Tester::off() };
-        let status = Status::new(Conversations::new(1, Metrics::new()), desk, store.clone(), Clock::read);
-        let (proof, without) = (Proof::new(store.clone(), Some(Arc::new(status))), Proof::new(store.clone(), None));
+        let state = DeskState::new(DeviceState::Absent("why".to_owned()));
+        let look: LookAt = Box::new(move || Look::at(figures, &state));
+        let (proof, without) = (Proof::new(store.clone(), Some(look)), Proof::new(store.clone(), None));
         assert!(proof.give().await.is_ok() && without.give().await.is_ok());
         assert!(matches!(proof.give().await, Err(Standstill::Realtime)));
         assert!(without.give().await.is_ok());

@@ -27,21 +27,25 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use super::process::{counter, gauge};
-use crate::desk::state::{DeskState, DeviceState};
 
 /// The sound of a desk that is configured.
-#[derive(Debug)]
 pub struct Sound {
     /// What its audio threads count.
     pub figures: &'static Figures,
     /// Whether a device runs.
-    pub state: Arc<DeskState>,
+    pub present: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Sound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sound").field("figures", self.figures).finish_non_exhaustive()
+    }
 }
 
 impl Collector for Sound {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
         let (figures, to) = (self.figures, &mut encoder);
-        let present = matches!(self.state.device(), DeviceState::Ready(_));
+        let present = (self.present)();
         gauge(to, "desk_device_present", "1 while a speakerphone runs", None, u64::from(present))?;
         let xruns = [("capture", figures.overruns.read()), ("playout", figures.underruns.read())];
         by_direction(to, "desk_xruns", "Sound lost because a buffer ran over or dry, by direction", xruns)?;

@@ -1,5 +1,6 @@
 //! What a scrape shows.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -82,8 +83,8 @@ fn durations_are_shown_in_seconds_and_buckets_add_up() {
 
 #[test]
 fn every_metric_says_what_it_is() {
-    let (figures, state, metrics) = desk();
-    state.set_device(speakerphone());
+    let (figures, plugged, metrics) = desk();
+    plugged.store(true, Ordering::Relaxed);
     figures.capture_rate.set(16_000.0);
     let text = metrics.encode();
     let named = |comment: &str| -> Vec<String> {
@@ -112,21 +113,13 @@ async fn what_the_store_drops_is_read_from_it() {
     assert_eq!(sample(&metrics.encode(), "frontdesk_store_records_failed_total"), Some(0.0));
 }
 
-/// Figures and state of a desk, and the metrics of a daemon that has it.
-fn desk() -> (&'static frontdesk_hw::figures::Figures, Arc<crate::desk::state::DeskState>, Metrics) {
-    use crate::desk::state::{DeskState, DeviceState};
+/// Figures of a desk, whether it has a device, and the metrics of a daemon that has it.
+fn desk() -> (&'static frontdesk_hw::figures::Figures, Arc<AtomicBool>, Metrics) {
     let figures: &'static frontdesk_hw::figures::Figures = Box::leak(Box::default());
-    let state = Arc::new(DeskState::new(DeviceState::Absent("it was unplugged".to_owned())));
-    let sound = Sound { figures, state: Arc::clone(&state) };
-    (figures, state, Metrics { shared: Arc::new(Shared::register(None, Some(sound))) })
-}
-
-fn speakerphone() -> crate::desk::state::DeviceState {
-    use crate::desk::port::{Device, Opening};
-    use crate::desk::state::DeviceState;
-    let told = |text: &str| text.to_owned();
-    let opening = Opening { capture_hz: 16_000, playout_hz: 48_000, priority_refused: None, sysfs: None };
-    DeviceState::Ready(Device { name: told("Jabra"), opened: told("capture 16000 Hz"), remarks: Vec::new(), opening })
+    let plugged = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&plugged);
+    let sound = Sound { figures, present: Arc::new(move || seen.load(Ordering::Relaxed)) };
+    (figures, plugged, Metrics { shared: Arc::new(Shared::register(None, Some(sound))) })
 }
 
 #[test]
@@ -173,13 +166,13 @@ fn spreads_are_shown_by_octave_with_their_sum() {
 
 #[test]
 fn what_is_measured_at_a_device_is_shown_while_there_is_one() {
-    let (figures, state, metrics) = desk();
+    let (figures, plugged, metrics) = desk();
     figures.erle.set(31.5);
     figures.capture_rate.set(15_999.5);
     let text = metrics.encode();
     assert_eq!(sample(&text, "frontdesk_desk_device_present"), Some(0.0));
     assert!(!text.contains("echo_reduction") && !text.contains("rate_hertz"), "of the last device: {text}");
-    state.set_device(speakerphone());
+    plugged.store(true, Ordering::Relaxed);
     let text = metrics.encode();
     assert_eq!(sample(&text, "frontdesk_desk_device_present"), Some(1.0));
     assert_eq!(sample(&text, "frontdesk_desk_echo_reduction_decibels"), Some(31.5));
