@@ -10,7 +10,7 @@ pub const BUCKETS: usize = 44;
 /// A histogram of durations, two buckets an octave. Nothing is ever lost or reset: a reader takes differences.
 #[derive(Debug)]
 pub struct Spread {
-    buckets: [AtomicU32; BUCKETS],
+    buckets: [AtomicU64; BUCKETS],
     most: AtomicU64,
     /// Nanoseconds of everything that was counted: 584 years until it wraps.
     sum: AtomicU64,
@@ -25,7 +25,7 @@ impl Default for Spread {
 impl Spread {
     /// Holds nothing.
     pub const fn new() -> Self {
-        Self { buckets: [const { AtomicU32::new(0) }; BUCKETS], most: AtomicU64::new(0), sum: AtomicU64::new(0) }
+        Self { buckets: [const { AtomicU64::new(0) }; BUCKETS], most: AtomicU64::new(0), sum: AtomicU64::new(0) }
     }
 
     /// Counts one duration. Wait-free.
@@ -39,7 +39,7 @@ impl Spread {
     }
 
     /// How many of each bucket were counted, and the upper bound of each.
-    pub fn read(&self) -> impl Iterator<Item = (Duration, u32)> {
+    pub fn read(&self) -> impl Iterator<Item = (Duration, u64)> {
         self.buckets.iter().enumerate().map(|(n, count)| (Self::bound(n), count.load(Ordering::Relaxed)))
     }
 
@@ -56,11 +56,11 @@ impl Spread {
     /// The duration that `share` (0 to 1) of all counted ones do not exceed, to half an octave; zero when nothing was
     /// counted.
     pub fn quantile(&self, share: f64) -> Duration {
-        let total: u64 = self.read().map(|(_, count)| u64::from(count)).sum();
+        let total: u64 = self.read().map(|(_, count)| count).sum();
         let wanted = (share.clamp(0.0, 1.0) * total as f64).ceil() as u64;
         let mut seen = 0;
         for (bound, count) in self.read() {
-            seen += u64::from(count);
+            seen += count;
             if seen >= wanted && seen > 0 {
                 return bound.min(self.most());
             }
@@ -157,7 +157,7 @@ pub struct Figures {
     pub heard_dropped: Count,
     /// The newest block's level before processing, dBFS.
     pub capture_level: Gauge,
-    /// The newest block's level after processing, dBFS.
+    /// The newest block's level after processing, dBFS; silence while the ear is closed.
     pub heard_level: Gauge,
     /// The newest played block's level, dBFS.
     pub playout_level: Gauge,
@@ -165,6 +165,11 @@ pub struct Figures {
     pub erle: Gauge,
     /// The echo's delay that the canceller reports, ms.
     pub echo_delay: Gauge,
+    /// 1 while the echo canceller was measured to let the echo through, so that the microphone is closed whenever the
+    /// agent is heard: talker and agent have to take turns. 0 otherwise, and for a canceller that is only new.
+    pub taking_turns: Gauge,
+    /// Changes of [`taking_turns`](Self::taking_turns), either way.
+    pub turns_taken: Count,
     /// The capture rate as measured by the clock, Hz; 0 until it is known.
     pub capture_rate: Gauge,
     /// The playout rate as measured by the clock, Hz; 0 until it is known.
@@ -194,6 +199,8 @@ impl Figures {
             playout_level: Gauge::new(),
             erle: Gauge::new(),
             echo_delay: Gauge::new(),
+            taking_turns: Gauge::new(),
+            turns_taken: Count::new(),
             capture_rate: Gauge::new(),
             playout_rate: Gauge::new(),
         }

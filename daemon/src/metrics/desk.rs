@@ -117,7 +117,7 @@ fn histogram(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, spread: &Sp
     let counted: Vec<_> = spread.read().collect();
     let octaves = counted.chunks(2).filter_map(|halves| {
         let (bound, _) = halves.last()?;
-        Some((bound.as_secs_f64(), halves.iter().map(|(_, count)| u64::from(*count)).sum()))
+        Some((bound.as_secs_f64(), halves.iter().map(|(_, count)| count).sum()))
     });
     let mut buckets: Vec<(f64, u64)> = octaves.collect();
     // The last one holds whatever took longer as well.

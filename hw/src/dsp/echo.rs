@@ -123,6 +123,11 @@ impl Convergence {
         self.failing || self.learnt < LEARNING
     }
 
+    /// Whether the echo was measured to come through; a canceller that is only new has not failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failing
+    }
+
     fn decide(&mut self) {
         let best = self.newest.iter().flatten().copied().fold(f32::MIN, f32::max);
         if best >= WORKS_FROM {

@@ -35,6 +35,8 @@ pub(super) struct Listener {
     ear: Ear,
     vad: Vad,
     kept: VecDeque<Heard>,
+    /// The canceller fails, and the microphone closes whenever the agent is heard.
+    taking_turns: bool,
 }
 
 /// What belongs to one run of one device.
@@ -62,14 +64,19 @@ struct Judged {
 
 impl Listener {
     pub(super) fn new() -> Self {
-        Self { path: None, ear: Ear::Closed, vad: Vad::behind_canceller(), kept: VecDeque::with_capacity(KEPT) }
+        let (vad, kept) = (Vad::behind_canceller(), VecDeque::with_capacity(KEPT));
+        Self { path: None, ear: Ear::Closed, vad, kept, taking_turns: false }
     }
 
     /// Obeys the ear: what was kept leaves first when it opens, with the next block of the same run; it is forgotten
     /// when the ear closes.
-    pub(super) fn set_ear(&mut self, ear: Ear) {
+    pub(super) fn set_ear(&mut self, ear: Ear, figures: &Figures) {
         if ear == self.ear {
             return;
+        }
+        if ear == Ear::Closed {
+            // Nothing is heard, and the last word's level is not what is.
+            figures.heard_level.set(Dbfs::SILENCE.0);
         }
         if self.ear == Ear::Closed {
             self.vad = Vad::behind_canceller();
@@ -120,13 +127,20 @@ impl Listener {
         if path.sleeps(self.ear, audible || sink.wants_all()) {
             return;
         }
-        let Some(mut judged) = path.process(captured, far, echo, reference.lead_ms(), audible, figures) else { return };
+        let judged = path.process(captured, far, echo, reference.lead_ms(), audible, figures);
+        let closes = echo == EchoMode::HalfDuplex || path.closes();
+        let failed = path.convergence.has_failed();
+        if std::mem::replace(&mut self.taking_turns, failed) != failed {
+            figures.taking_turns.set(if failed { 1.0 } else { 0.0 });
+            figures.turns_taken.raise();
+        }
+        let Some(mut judged) = judged else { return };
         if sink.wants_all() {
             let lead = played.as_ref().map(|it| it.at.0 as i64 - captured.at.0 as i64);
             let Judged { pcm: clean, far: played, near: raw, .. } = judged;
             sink.compared(&Compared { run: captured.run, lead, played, raw, clean });
         }
-        if audible && (echo == EchoMode::HalfDuplex || echo == EchoMode::Software && path.convergence.is_failing()) {
+        if audible && closes {
             // Silence, not nothing: the conversation's clock goes on, and a voice that was under way ends.
             judged.pcm.fill(0);
         }
@@ -188,6 +202,11 @@ impl Path {
         }
         self.asleep = sleeps;
         sleeps
+    }
+
+    /// Whether the microphone is closed while the agent is heard, because the canceller would let the echo through.
+    fn closes(&self) -> bool {
+        self.canceller.is_some() && self.convergence.is_failing()
     }
 
     fn process(

@@ -123,7 +123,7 @@ impl Worker {
     }
 
     fn obey(&mut self) {
-        self.listener.set_ear(self.knobs.ear());
+        self.listener.set_ear(self.knobs.ear(), self.figures);
     }
 
     /// Takes one captured block through; returns whether there was one whose time has come.

@@ -429,6 +429,43 @@ fn what_was_kept_before_the_device_went_away_is_told_to_nobody() {
 }
 
 #[test]
+fn a_closed_ear_has_no_level() {
+    let mut rig = Rig::new(160);
+    rig.knobs.set_ear(Ear::Open);
+    for block in vowel(16_000, 16_000).chunks(160) {
+        rig.step(block);
+    }
+    assert!(rig.figures.heard_level.read() > -40.0);
+    rig.knobs.set_ear(Ear::Closed);
+    rig.quiet(1);
+    assert_eq!(rig.figures.heard_level.read(), Dbfs::SILENCE.0);
+    rig.quiet(200);
+    assert_eq!(rig.figures.heard_level.read(), Dbfs::SILENCE.0);
+}
+
+#[test]
+fn a_canceller_that_fails_is_counted_and_so_is_the_end_of_it() {
+    let mut rig = Rig::new(160);
+    rig.knobs.set_echo(EchoMode::Software);
+    rig.knobs.set_ear(Ear::Open);
+    rig.quiet(10);
+    let agent: Vec<i16> = noise(17, 24_000 * 24).iter().map(|s| s / 10).collect();
+    rig.say(&agent, true);
+    let told = |rig: &Rig| (rig.figures.taking_turns.read(), rig.figures.turns_taken.read());
+    rig.quiet(250);
+    assert_eq!(told(&rig), (0.0, 0), "it is new, and nothing was measured");
+    // What no canceller takes away for long: sound that has nothing to do with the agent's, and is louder.
+    let sent = vowel(16_000, 320_000);
+    for block in sent.chunks(160) {
+        rig.step(block);
+    }
+    assert_eq!(told(&rig), (1.0, 1));
+    rig.knobs.set_echo(EchoMode::Device);
+    rig.quiet(1);
+    assert_eq!(told(&rig), (0.0, 2));
+}
+
+#[test]
 fn a_network_that_does_not_read_loses_the_newest_and_is_counted() {
     let mut rig = Rig::new(160);
     rig.knobs.set_ear(Ear::Open);
