@@ -177,6 +177,7 @@ impl DeskView for Status {
             why,
             talking,
             muted,
+            taking_turns: ready && figures.taking_turns.read() > 0.5,
             levels: DeskLevels {
                 microphone: level(&figures.capture_level),
                 heard: level(&figures.heard_level),

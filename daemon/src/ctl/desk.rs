@@ -87,6 +87,12 @@ fn overview(report: &DeskReport) -> String {
         let talking = if report.talking { "in conversation" } else { "idle" };
         let muted = if report.muted { ", microphone off" } else { "" };
         lines.push(format!("now         {talking}{muted}"));
+        if report.taking_turns {
+            lines.push(
+                "echo        not cancelled: people take turns with the agent; frontdeskctl desk test tells more"
+                    .to_owned(),
+            );
+        }
         let sound = &report.sound;
         let late = sound.starved + sound.capture_dropped + sound.heard_dropped;
         lines.push(format!(

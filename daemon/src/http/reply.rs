@@ -122,6 +122,8 @@ pub struct DeskReport {
     pub talking: bool,
     /// The microphone is off.
     pub muted: bool,
+    /// While the agent is heard nobody else is, for now: the echo canceller does not do its work.
+    pub taking_turns: bool,
     /// Sound, as it is now.
     pub levels: DeskLevels,
     /// What has gone wrong with the sound since the start, and how late the audio thread was.

@@ -14,6 +14,7 @@
 //! | `playout_fill_seconds` | what was still to be played when it woke |
 //! | `dsp_work_seconds` | the signal processing of one block of 10 ms |
 //! | `echo_reduction_decibels` | how much of the echo the canceller takes away |
+//! | `taking_turns`, `turns_taken_total` | 1 while the canceller fails and the microphone closes under the agent; changes of it |
 //! | `rate_hertz{direction}` | the device's clock, measured by ours |
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ impl Collector for Sound {
         by_direction(to, "desk_xruns", "Sound lost because a buffer ran over or dry, by direction", xruns)?;
         for (name, help, count) in [
             ("desk_device_opened", "Times a speakerphone was opened", &figures.opened),
+            ("desk_turns_taken", "Changes between talking over each other and taking turns", &figures.turns_taken),
             ("desk_gaps", "Stretches of captured sound that never arrived", &figures.gaps),
             ("desk_stalls", "Endpoints that stood still without an error", &figures.stalls),
             ("desk_starved_blocks", "Blocks of silence played because nothing was ready", &figures.starved),
@@ -85,6 +87,14 @@ fn measured(to: &mut DescriptorEncoder<'_>, figures: &Figures) -> std::fmt::Resu
     let reduction = ConstGauge::new(f64::from(figures.erle.read()));
     let (help, unit) = ("How much of the echo the canceller takes away", Unit::Other("decibels".to_owned()));
     reduction.encode(to.encode_descriptor("desk_echo_reduction", help, Some(&unit), reduction.metric_type())?)?;
+    let turns = u64::from(figures.taking_turns.read() > 0.5);
+    gauge(
+        to,
+        "desk_taking_turns",
+        "1 while the echo canceller fails and people take turns with the agent",
+        None,
+        turns,
+    )?;
     let rates = [("capture", &figures.capture_rate), ("playout", &figures.playout_rate)];
     let known: Vec<_> = rates.into_iter().filter(|(_, rate)| rate.read() > 0.0).collect();
     if known.is_empty() {

@@ -100,6 +100,7 @@ impl DeskView for Counter {
             remarks: vec!["no real-time\u{1b}[2J priority".to_owned()],
             talking: true,
             muted: true,
+            taking_turns: true,
             levels: DeskLevels { microphone: -30.0, heard: -60.0, loudspeaker: -120.0, echo_reduction: 31.5 },
             sound: DeskSound {
                 overruns: 1,

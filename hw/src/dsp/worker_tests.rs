@@ -438,9 +438,9 @@ fn a_closed_ear_has_no_level() {
     assert!(rig.figures.heard_level.read() > -40.0);
     rig.knobs.set_ear(Ear::Closed);
     rig.quiet(1);
-    assert_eq!(rig.figures.heard_level.read(), Dbfs::SILENCE.0);
+    assert!(rig.figures.heard_level.read() <= Dbfs::SILENCE.0);
     rig.quiet(200);
-    assert_eq!(rig.figures.heard_level.read(), Dbfs::SILENCE.0);
+    assert!(rig.figures.heard_level.read() <= Dbfs::SILENCE.0);
 }
 
 #[test]
