@@ -117,7 +117,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts keeping a real device. `worker` is rung after each captured block.
+    /// Starts keeping a real device. `worker` is rung once a period, behind what was captured and played.
     pub fn start(
         settings: Settings,
         ends: RtEnds,

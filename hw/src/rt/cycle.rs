@@ -33,6 +33,8 @@ const BLOCKS: usize = 32;
 const STARTING: Duration = Duration::from_secs(1);
 /// A stream has to be found still so often: when the whole machine stood still, everything looks stalled at first.
 const LOOKS: u32 = 5;
+/// A playout that runs for so long has played what it was started with, though nobody looked meanwhile.
+const LASTING: Duration = PERIOD.saturating_mul(2);
 /// So many wake-ups in a row that bring nothing are too many: the loop would spin above every other thread.
 const FRUITLESS: u32 = 4;
 /// So many are worth telling.
@@ -108,7 +110,7 @@ pub struct Cycle {
 }
 
 impl Cycle {
-    /// Joins a device to the rings. `worker` is rung after each captured block. `strict`: end when the device's true rate
+    /// Joins a device to the rings. `worker` is rung once a turn that captured something, behind what that turn played. `strict`: end when the device's true rate
     /// is not what it claims; otherwise only tell.
     pub fn new(ports: Ports, duplex: Duplex, trace: Producer<'static, RtEvent>, worker: Bell, strict: bool) -> Self {
         let (capture, playout) = (Side::new(&*duplex.capture), Side::new(&*duplex.playout));
@@ -149,7 +151,12 @@ impl Cycle {
             self.settle(Direction::Capture, now, seen)?;
         }
         let captured = self.capture(now)?;
-        let played = self.play(now)?;
+        let played = self.play(now);
+        if captured > 0 {
+            // Behind both: the worker pairs what was captured with what was played.
+            self.worker.ring();
+        }
+        let played = played?;
         figures.rt_work.count(since(now, self.duplex.waiter.now()));
         self.brake(bell, captured + played > 0 || matches!(woke, Ok(Woke::Late | Woke::Bell)));
         Ok(())
@@ -209,9 +216,6 @@ impl Cycle {
             let at = self.capture.steady.next(at, setting.span(block));
             self.ports.captured(self.captured.get(..bytes).unwrap_or(&[]), &setting, at);
             blocks += 1;
-        }
-        if blocks > 0 {
-            self.worker.ring();
         }
         Ok(blocks)
     }
@@ -306,6 +310,9 @@ impl Cycle {
 
     /// Does what the ladder says about it. A restart that fails is seen in turn; the ladder ends that.
     fn settle(&mut self, direction: Direction, now: Nanos, seen: Seen) -> Result<(), End> {
+        if since(self.side(direction).started, now) > LASTING {
+            self.side(direction).ladder.lasted();
+        }
         let mut act = self.side(direction).ladder.climb(now, seen);
         for _ in 0..=RESTARTS {
             match act {
