@@ -16,6 +16,9 @@ use std::collections::VecDeque;
 pub(super) const KEPT: usize = 100;
 /// Blocks for which the canceller goes on learning after the loudspeaker fell silent, while nobody listens.
 const LINGER: u32 = 100;
+/// Blocks after a mute for which the canceller is not trusted: what was played just before it rings on in a room that it
+/// has not heard since. Half a second.
+const REFRESHING: u32 = 50;
 
 /// Where the listener's answers go.
 pub(super) trait Sink {
@@ -49,6 +52,8 @@ struct Path {
     convergence: Convergence,
     /// Blocks since the loudspeaker was audible.
     quiet: u32,
+    /// Blocks since the microphone was muted.
+    unmuted: u32,
     asleep: bool,
 }
 
@@ -188,6 +193,7 @@ impl Path {
             canceller: None,
             convergence: Convergence::default(),
             quiet: 0,
+            unmuted: REFRESHING,
             asleep: true,
         })
     }
@@ -206,7 +212,7 @@ impl Path {
 
     /// Whether the microphone is closed while the agent is heard, because the canceller would let the echo through.
     fn closes(&self) -> bool {
-        self.canceller.is_some() && self.convergence.is_failing()
+        self.canceller.is_some() && (self.convergence.is_failing() || self.unmuted < REFRESHING)
     }
 
     fn process(
@@ -229,7 +235,11 @@ impl Path {
             return None;
         }
         let near = pcm;
-        if echo == EchoMode::Software {
+        self.unmuted = if captured.muted { 0 } else { self.unmuted.saturating_add(1) };
+        if echo == EchoMode::Software && captured.muted {
+            // It stands still: from silence it would learn that there is no echo.
+            self.canceller.get_or_insert_with(Canceller::new);
+        } else if echo == EchoMode::Software {
             self.cancel(&reference, &mut pcm, lead_ms, figures);
         } else if self.canceller.take().is_some() {
             self.convergence = Convergence::default();
@@ -250,3 +260,7 @@ impl Path {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "listen_tests.rs"]
+mod tests;
