@@ -2,6 +2,7 @@
 
 use super::worker::Worker;
 use crate::bell::Bell;
+use crate::rt::priority;
 use rustix::event::{PollFd, PollFlags, poll};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,9 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// Real-time priority: below the real-time thread, above everything else.
-const PRIORITY: i32 = 10;
-/// Niceness where that is not allowed.
-const NICE: i32 = -10;
+const PRIORITY: u8 = 10;
 /// Turns in a row that may panic: a worker that cannot do anything else is better noticed than repaired.
 const PANICS: u32 = 3;
 
@@ -52,7 +51,8 @@ pub fn start(worker: Worker, bell: Bell) -> io::Result<Handle> {
 }
 
 fn run(mut worker: Worker, bell: &Bell, stop: &AtomicBool) {
-    raise_priority();
+    // An unprivileged start works as well, only not under load; the real-time thread's refusal is what is told.
+    let _ = priority::ask(PRIORITY);
     let mut panics = 0;
     while !stop.load(Ordering::Acquire) {
         // An interrupted wait is one turn with nothing to do.
@@ -68,27 +68,6 @@ fn run(mut worker: Worker, bell: &Bell, stop: &AtomicBool) {
         }
         worker.renew();
     }
-}
-
-/// Takes a real-time priority, else a better niceness, else nothing: an unprivileged start works as well, only not
-/// under load.
-fn raise_priority() {
-    if !take_fifo() {
-        take_nice();
-    }
-}
-
-#[expect(unsafe_code, reason = "no safe binding of sched_setscheduler is among our dependencies")]
-fn take_fifo() -> bool {
-    let parameter = libc::sched_param { sched_priority: PRIORITY };
-    // SAFETY: 0 is the calling thread, and the parameter lives longer than the call.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameter) == 0 }
-}
-
-#[expect(unsafe_code, reason = "no safe binding of setpriority is among our dependencies")]
-fn take_nice() {
-    // SAFETY: no memory is passed. On Linux 0 is the calling thread, not the process.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 #[cfg(test)]
