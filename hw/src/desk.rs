@@ -51,8 +51,10 @@ pub enum Happened {
     Device(News),
     /// To its buttons.
     Button(HidEvent),
-    /// There are no buttons: why.
+    /// There have been no buttons for some seconds: why.
     NoButtons(String),
+    /// That is over: there are some.
+    Buttons,
     /// A voice, while what is heard is not passed on.
     Voice(frontdesk_core::audio::vad::VoiceEvent),
 }
@@ -66,8 +68,10 @@ impl Side {
         if let Ok(event) = buttons.pressed.try_recv() {
             return Some(Happened::Button(event));
         }
-        if let Ok(why) = buttons.unusable.try_recv() {
-            return Some(Happened::NoButtons(why));
+        match buttons.usable.try_recv() {
+            Ok(Ok(())) => return Some(Happened::Buttons),
+            Ok(Err(why)) => return Some(Happened::NoButtons(why)),
+            Err(_) => {}
         }
         ends.noticed.dequeue().map(|noticed| Happened::Voice(noticed.voice))
     }

@@ -1,14 +1,22 @@
-//! The buttons and lamps that belong to the sound card that is open: found when it is attached, let go with it.
+//! The buttons and lamps that belong to the sound card that is open: looked for from its attachment until they are there,
+//! again when they are lost, and let go with it.
+//!
+//! A microphone that was muted stays so when its device is plugged in again; not where nobody could switch it on any more,
+//! at a device without a mute key.
 
 use crate::bell::Bell;
-use crate::hid::handset::{CallLamps, Handset, HidEvent};
+use crate::hid::descriptor::{Key, Layout};
+use crate::hid::handset::{CallLamps, Handset, HidEvent, Lost};
 use crate::hid::hidraw::{self, Which};
+use crate::hid::search::Search;
 use crate::keeper::Companion;
 use crate::keeper::news::Attached;
-use crate::knobs::Knobs;
-use std::path::Path;
+use crate::knobs::{Earcon, Knobs};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// Events and remarks that may wait for the network side.
 const WAITING: usize = 32;
@@ -16,10 +24,10 @@ const WAITING: usize = 32;
 /// What the buttons tell.
 #[derive(Debug)]
 pub struct ButtonNews {
-    /// What was pressed.
+    /// What was pressed. A loss is among it, though it may be over in a moment: see [`usable`](Self::usable).
     pub pressed: Receiver<HidEvent>,
-    /// Why there are none, and what would do.
-    pub unusable: Receiver<String>,
+    /// Why there are none for some seconds already, and what would do; later perhaps that there are.
+    pub usable: Receiver<Result<(), String>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,60 +64,138 @@ impl Lamps {
     }
 }
 
+/// Finds and opens the node of a device.
+type Open = Box<dyn FnMut(&Which) -> Result<(OwnedFd, Layout), String> + Send>;
+
 /// Finds the buttons of each device that is attached.
 pub struct Panel {
     lamps: Lamps,
     knobs: &'static Knobs,
     pressed: SyncSender<HidEvent>,
-    unusable: SyncSender<String>,
+    usable: SyncSender<Result<(), String>>,
     bell: Bell,
+    open: Open,
+    /// While a device is attached that may have buttons.
+    search: Option<(Which, Search)>,
 }
 
 impl Panel {
     /// A panel without a device. `bell` is rung when there is something to read.
     pub fn new(knobs: &'static Knobs, bell: Bell) -> (Self, Lamps, ButtonNews) {
-        let (pressed, events) = sync_channel(WAITING);
-        let (unusable, remarks) = sync_channel(WAITING);
-        let lamps = Lamps::default();
-        let panel = Self { lamps: lamps.clone(), knobs, pressed, unusable, bell };
-        (panel, lamps, ButtonNews { pressed: events, unusable: remarks })
+        Self::with(Box::new(open), knobs, bell)
     }
 
-    fn handset(&self, which: &Which) -> Result<Handset, String> {
-        let node = hidraw::find(Path::new(hidraw::SYSFS), which).map_err(|error| chain(&error))?;
-        let fd = hidraw::open(Path::new(hidraw::DEV), &node).map_err(|error| chain(&error))?;
+    fn with(open: Open, knobs: &'static Knobs, bell: Bell) -> (Self, Lamps, ButtonNews) {
+        let (pressed, events) = sync_channel(WAITING);
+        let (usable, remarks) = sync_channel(WAITING);
+        let lamps = Lamps::default();
+        let panel = Self { lamps: lamps.clone(), knobs, pressed, usable, bell, open, search: None };
+        (panel, lamps, ButtonNews { pressed: events, usable: remarks })
+    }
+
+    fn begin(&mut self, sysfs: Option<PathBuf>, now: Instant) {
+        if let Some(sysfs) = sysfs {
+            self.search = Some((Which::At(sysfs), Search::new(now)));
+            self.look_at(now);
+        } else {
+            // What is no USB device has no buttons of its own.
+            self.unmute();
+        }
+    }
+
+    fn look_at(&mut self, now: Instant) {
+        let Some((which, mut search)) = self.search.take() else { return };
+        if let Some(lost) = self.let_go_of_the_lost() {
+            self.failed(&mut search, now, &lost.to_string());
+        } else if search.lasts(now) {
+            self.tell(Ok(()));
+        }
+        if search.is_due(now) {
+            match self.start(&which) {
+                Ok(()) => search.found(now),
+                Err(why) => self.failed(&mut search, now, &why),
+            }
+        }
+        self.search = Some((which, search));
+    }
+
+    fn start(&mut self, which: &Which) -> Result<(), String> {
+        let (fd, layout) = (self.open)(which)?;
+        let can_unmute = layout.has(Key::PhoneMute);
         let lamps = self.lamps.lock().lamps;
-        Handset::start(fd, node.layout, lamps, self.knobs, self.pressed.clone(), self.bell.clone())
-            .map_err(|error| format!("no thread for the buttons: {error}"))
+        let handset = Handset::start(fd, layout, lamps, self.knobs, self.pressed.clone(), self.bell.clone())
+            .map_err(|error| format!("no thread for the buttons: {error}"))?;
+        let mut shared = self.lamps.lock();
+        // They may have changed since it was started.
+        handset.lamps(shared.lamps);
+        shared.handset = Some(handset);
+        drop(shared);
+        if !can_unmute {
+            self.unmute();
+        }
+        Ok(())
+    }
+
+    /// Why the handset is no more, if there was one and it is gone.
+    fn let_go_of_the_lost(&self) -> Option<Lost> {
+        let mut shared = self.lamps.lock();
+        let lost = shared.handset.as_ref()?.lost()?;
+        let handset = shared.handset.take();
+        drop(shared);
+        // Its thread is past its work: this takes no time.
+        handset?.stop();
+        Some(lost)
+    }
+
+    fn failed(&self, search: &mut Search, now: Instant, why: &str) {
+        if search.failed(now) {
+            self.tell(Err(format!("buttons and lamps are not used: {why}")));
+            self.unmute();
+        }
+    }
+
+    fn tell(&self, usable: Result<(), String>) {
+        // Full: the network side has remarks enough.
+        let _ = self.usable.try_send(usable);
+        self.bell.ring();
+    }
+
+    /// Switches a microphone on that nobody at the desk can switch on any more. They are told by the earcon.
+    fn unmute(&self) {
+        if self.knobs.is_muted() {
+            self.knobs.set_muted(false);
+            self.knobs.play(Earcon::Unmuted);
+            self.lamps.refresh();
+            let _ = self.pressed.try_send(HidEvent::Muted(false));
+            self.bell.ring();
+        }
     }
 }
 
 impl Companion for Panel {
     fn attached(&mut self, attached: &Attached) {
-        // What is no USB device has no buttons of its own.
-        let Some(sysfs) = attached.usb.as_ref().and_then(|usb| usb.sysfs.clone()) else { return };
-        match self.handset(&Which::At(sysfs)) {
-            Ok(handset) => {
-                let mut shared = self.lamps.lock();
-                // They may have changed since it was started.
-                handset.lamps(shared.lamps);
-                shared.handset = Some(handset);
-            }
-            Err(why) => {
-                // Full: the network side has remarks enough.
-                let _ = self.unusable.try_send(format!("buttons and lamps are not used: {why}"));
-                self.bell.ring();
-            }
-        }
+        self.begin(attached.usb.as_ref().and_then(|usb| usb.sysfs.clone()), Instant::now());
+    }
+
+    fn look(&mut self) {
+        self.look_at(Instant::now());
     }
 
     fn detached(&mut self) {
+        self.search = None;
         let handset = self.lamps.lock().handset.take();
         if let Some(handset) = handset {
             // One that does not end in time ends when the system gives up on the device.
             handset.stop();
         }
     }
+}
+
+fn open(which: &Which) -> Result<(OwnedFd, Layout), String> {
+    let (sysfs, dev) = (Path::new(hidraw::SYSFS), Path::new(hidraw::DEV));
+    let node = hidraw::find(sysfs, which).map_err(|error| chain(&error))?;
+    let fd = hidraw::open(dev, &node).map_err(|error| chain(&error))?;
+    Ok((fd, node.layout))
 }
 
 /// An error with its causes.
@@ -123,3 +209,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[path = "panel_tests.rs"]
+mod tests;

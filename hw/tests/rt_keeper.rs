@@ -58,15 +58,23 @@ fn only_when_told() -> Pace {
 }
 
 fn keep(plugs: &[Plug], settings: Settings) -> Kept {
+    let (tell, company) = channel();
+    keep_with(plugs, settings, company, Box::new(Company(tell)))
+}
+
+fn keep_with(
+    plugs: &[Plug],
+    settings: Settings,
+    company: Receiver<Option<String>>,
+    companion: Box<dyn Companion>,
+) -> Kept {
     let desk = Desk::new(plugs);
     let (ends, _dsp, _net) = rings::make();
     let knobs: &'static Knobs = Box::leak(Box::default());
     let figures: &'static Figures = Box::leak(Box::default());
     let (outlet, news) = news::channel(Bell::new().unwrap());
-    let (tell, company) = channel();
     let worker = Bell::new().unwrap();
-    let company_box = Box::new(Company(tell));
-    let keeper = Keeper::start_with(desk.clone(), settings, ends, knobs, figures, worker, outlet, company_box).unwrap();
+    let keeper = Keeper::start_with(desk.clone(), settings, ends, knobs, figures, worker, outlet, companion).unwrap();
     Kept { desk, keeper, news, company, knobs, figures }
 }
 
@@ -122,6 +130,33 @@ fn a_device_that_is_there_is_attached_and_said_how() {
     assert_eq!(kept.figures.opened.read(), 1);
     let rest: Vec<_> = kept.news.try_iter().filter(|it| matches!(it, News::Detached { .. })).collect();
     assert_eq!(rest, [News::Detached { why: End::Stopped }]);
+}
+
+/// Tells what it is told, as a word.
+struct Witness(Sender<&'static str>);
+
+impl Companion for Witness {
+    fn attached(&mut self, _attached: &Attached) {
+        let _ = self.0.send("attached");
+    }
+    fn look(&mut self) {
+        let _ = self.0.send("look");
+    }
+    fn detached(&mut self) {
+        let _ = self.0.send("detached");
+    }
+}
+
+#[test]
+fn the_companion_may_look_again_as_long_as_the_device_is_attached() {
+    let (tell, told) = channel();
+    let kept = keep_with(&[steady()], settings(only_when_told()), channel().1, Box::new(Witness(tell)));
+    for word in ["attached", "look", "look"] {
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(word));
+    }
+    assert!(matches!(kept.keeper.stop(), Stopped::Clean(_)));
+    assert_eq!(told.iter().find(|word| *word != "look"), Some("detached"));
+    assert_eq!(told.try_iter().count(), 0);
 }
 
 #[test]

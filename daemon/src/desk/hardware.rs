@@ -67,8 +67,13 @@ fn told(happened: Happened) -> Option<News> {
         }
         Happened::Button(HidEvent::Hook(_)) => News::Hook,
         Happened::Button(HidEvent::Muted(muted)) => News::Muted(muted),
-        Happened::Button(HidEvent::Lost(why)) => News::Remark(format!("its buttons are gone: {why}")),
+        // They are looked for again, and it is told when they stay away.
+        Happened::Button(HidEvent::Lost(why)) => {
+            debug!("the speakerphone's buttons: {why}");
+            return None;
+        }
         Happened::NoButtons(why) => News::NoButtons(why),
+        Happened::Buttons => News::Buttons,
         Happened::Voice(voice) => News::Voice(voice),
     })
 }

@@ -24,6 +24,8 @@ pub enum News {
     /// The device has no buttons and lamps that can be used; why. Comes right before [`Attached`](Self::Attached) or
     /// behind it.
     NoButtons(String),
+    /// That is over: it has some.
+    Buttons,
     /// Something is wrong that a person can do something about: what, and what would do.
     Trouble(String),
     /// The hook button was pressed.

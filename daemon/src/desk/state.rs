@@ -20,6 +20,8 @@ struct Known {
     device: DeviceState,
     /// A remark on the device that is about to be there.
     early: Option<String>,
+    /// The last such remark on the device that is there.
+    arrived: Option<String>,
     muted: bool,
     talking: bool,
 }
@@ -31,7 +33,7 @@ pub struct DeskState(Mutex<Known>);
 impl DeskState {
     /// A desk whose device is `device`.
     pub fn new(device: DeviceState) -> Self {
-        Self(Mutex::new(Known { device, early: None, muted: false, talking: false }))
+        Self(Mutex::new(Known { device, early: None, arrived: None, muted: false, talking: false }))
     }
 
     /// The device.
@@ -49,8 +51,9 @@ impl DeskState {
         let mut known = self.lock();
         let early = known.early.take();
         if let DeviceState::Ready(device) = &mut device {
-            device.remarks.extend(early);
+            device.remarks.extend(early.clone());
         }
+        known.arrived = early;
         known.device = device;
     }
 
@@ -58,10 +61,21 @@ impl DeskState {
     pub(super) fn remark_early(&self, remark: String) {
         let mut known = self.lock();
         if matches!(known.device, DeviceState::Ready(_)) {
+            known.arrived = Some(remark.clone());
             drop(known);
             self.remark(remark);
         } else {
             known.early = Some(remark);
+        }
+    }
+
+    /// What the last of those remarks told is over.
+    pub(super) fn take_back_early(&self) {
+        let mut known = self.lock();
+        known.early = None;
+        let over = known.arrived.take();
+        if let DeviceState::Ready(device) = &mut known.device {
+            device.remarks.retain(|remark| Some(remark) != over.as_ref());
         }
     }
 

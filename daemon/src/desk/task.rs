@@ -206,6 +206,10 @@ impl Task {
                     self.log(now, Level::Warn, &format!("the desk's speakerphone: {why}"));
                     self.state.remark_early(why);
                 }
+                News::Buttons => {
+                    info!("the desk's speakerphone has its buttons and lamps");
+                    self.state.take_back_early();
+                }
                 News::Trouble(trouble) => {
                     self.log(now, Level::Warn, &format!("the desk's speakerphone: {trouble}"));
                     if !self.reception.is_attached() {

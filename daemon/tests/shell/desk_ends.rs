@@ -167,6 +167,11 @@ async fn a_task_that_breaks_leaves_a_closed_record_and_its_place() {
     }
 }
 
+fn remarks(desk: &Desk) -> Vec<String> {
+    let DeviceState::Ready(device) = desk.state.device() else { panic!("it runs") };
+    device.remarks
+}
+
 #[tokio::test]
 async fn what_is_told_of_the_device_is_shown() {
     let world = World::start().await;
@@ -184,8 +189,13 @@ async fn what_is_told_of_the_device_is_shown() {
     }
     desk.tell(News::Muted(true));
     until(|| desk.state.muted_and_talking().0).await;
-    let DeviceState::Ready(device) = desk.state.device() else { panic!("it runs") };
-    assert_eq!(device.remarks, ["buttons and lamps are not used", "its buttons are gone"], "once is enough");
+    assert_eq!(remarks(&desk), ["buttons and lamps are not used", "its buttons are gone"], "once is enough");
+    for told in [News::Buttons, News::NoButtons("not any more".to_owned())] {
+        desk.tell(told);
+    }
+    until(|| remarks(&desk) == ["its buttons are gone", "not any more"]).await;
+    desk.tell(News::Buttons);
+    until(|| remarks(&desk) == ["its buttons are gone"]).await;
     assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, muted"));
     desk.tell(News::Hook);
     until(|| desk.is_talking()).await;

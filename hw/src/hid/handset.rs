@@ -35,7 +35,7 @@ pub enum HidEvent {
     Hook(Hook),
     /// The mute key was pressed: the microphone is off (true) or on again, the lamp shows it, the earcon is asked for.
     Muted(bool),
-    /// The device is gone; its thread has ended.
+    /// The device is gone; its thread has ended. The [panel](crate::panel) looks for it again.
     Lost(Lost),
 }
 
@@ -192,6 +192,17 @@ impl Drop for Handset {
     }
 }
 
+/// Whether a write that failed so tells that the device is gone.
+fn loss(error: Errno) -> Option<Lost> {
+    match error {
+        Errno::NODEV | Errno::SHUTDOWN => Some(Lost::HungUp),
+        Errno::BADF | Errno::NXIO => Some(Lost::Write(error)),
+        // A stalled endpoint, a transfer that failed or timed out, a report the device does not know. A device that is
+        // gone hangs up beside.
+        _ => None,
+    }
+}
+
 fn wanted(shared: &Shared, knobs: &Knobs) -> Lamps {
     let CallLamps { off_hook, ring } = CallLamps::of(shared.lamps.load(Ordering::Acquire));
     Lamps { off_hook, ring, mute: knobs.is_muted() }
@@ -301,10 +312,10 @@ impl Worker {
                     return Ok(());
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::IO | Errno::NODEV | Errno::SHUTDOWN) => return Err(Lost::HungUp),
-                Err(error @ (Errno::BADF | Errno::NXIO)) => return Err(Lost::Write(error)),
-                // A stalled endpoint, a transfer that timed out, a report the device does not know.
-                Err(_) => self.telephony.refused(),
+                Err(error) => match loss(error) {
+                    Some(lost) => return Err(lost),
+                    None => self.telephony.refused(),
+                },
             }
         }
         Ok(())

@@ -253,3 +253,13 @@ fn whoever_drops_it_ends_it() {
     assert_eq!(desk.device.shown(), [3, 0]);
     assert!(desk.device.shown().is_empty());
 }
+
+#[test]
+fn a_write_that_fails_once_is_no_loss_of_the_device() {
+    for error in [Errno::IO, Errno::PIPE, Errno::PROTO, Errno::TIMEDOUT, Errno::INVAL] {
+        assert_eq!(loss(error), None, "{error}");
+    }
+    assert_eq!(loss(Errno::NODEV), Some(Lost::HungUp));
+    assert_eq!(loss(Errno::SHUTDOWN), Some(Lost::HungUp));
+    assert_eq!(loss(Errno::BADF), Some(Lost::Write(Errno::BADF)));
+}

@@ -5,10 +5,13 @@
 //!  sysfs ──► hidraw: find, open ──► descriptor: Layout ──► telephony: a machine without fd or clock
 //!                        └────────────── fd ─────────────► handset: the thread that feeds it
 //! ```
+//!
+//! [`search`]: when a node is looked for again.
 
 pub mod descriptor;
 pub mod handset;
 pub mod hidraw;
+pub mod search;
 pub mod telephony;
 
 mod bits;

@@ -78,6 +78,8 @@ impl Default for Pace {
 pub trait Companion: Send {
     /// The device is open and sound flows.
     fn attached(&mut self, attached: &Attached);
+    /// It is open still: asked every half second or more often, for what comes later than the sound card does.
+    fn look(&mut self) {}
     /// It is about to be closed, or gone.
     fn detached(&mut self);
 }

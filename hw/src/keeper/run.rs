@@ -148,7 +148,8 @@ impl<B: Backend> Run<B> {
                     self.attach();
                 }
             }
-            Life::Attached { .. } | Life::Lost => {}
+            Life::Attached { .. } => self.parts.companion.look(),
+            Life::Lost => {}
         }
     }
 
