@@ -127,7 +127,7 @@ pub enum Lamp {
 /// How a key speaks, by the flags of its main item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Absolute without a preferred state: the value is the state.
+    /// Absolute without a preferred state: the value is the state, as long as it follows its lamp.
     Switch,
     /// Absolute with a preferred state: 1 while it is pressed; yet some devices mean a [`Kind::Switch`].
     Momentary,

@@ -6,8 +6,9 @@
 //! - A mute press is a request: a device that is not told the new state at once takes its own back (WICG/webhid#72). So the
 //!   press is answered by the lamp, here, before anybody else has been asked.
 //! - A device answers a lamp that we changed by reporting the same state as if somebody had pressed (Jabra's "hook switch
-//!   is also the acknowledgement"). A switch is therefore believed only against the wanted state; a toggle, which has no
-//!   state, is not heard for a while after we changed its lamp.
+//!   is also the acknowledgement"). A switch that moves to the wanted state is therefore not heard for some seconds after
+//!   we changed its lamp, and a toggle, which has no state, for a shorter while. Later a switch's movement is a press
+//!   whichever way it goes: one that does not follow our lamp, or has none, is out of step after we ended a conversation.
 //! - Release follows press by up to 2 s on some models; Poly repeats mute in a second report within milliseconds.
 
 use super::descriptor::{Key, KeyControl, Kind, Lamp, Layout};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 pub const DEBOUNCE: Duration = Duration::from_millis(40);
 /// For so long after a lamp was changed the device may answer it.
 pub const ECHO: Duration = Duration::from_millis(500);
+/// For so long it may move its switch to the state that we wrote, or take back a press that was not answered: some wait for
+/// their radio link.
+pub const ANSWER: Duration = Duration::from_secs(3);
 /// A momentary key that is let go within this time was pressed; later it was a state that ended.
 pub const LONG_PRESS: Duration = Duration::from_secs(3);
 /// All lamps stay off for so long after the device was opened: it falls back to idle.
@@ -121,7 +125,7 @@ struct Line {
     changed: [Option<Instant>; 2],
     /// Whether the wanted state comes from a press.
     by_press: bool,
-    /// The newest press.
+    /// The newest press: what it asked for.
     pressed: Option<(bool, Instant)>,
 }
 
@@ -142,6 +146,20 @@ impl Line {
             self.changed[usize::from(shown)] = Some(now);
         }
         self.shown = shown;
+    }
+
+    /// A switch has moved to a state. `Some` with the other than the wanted state when somebody has pressed it.
+    fn moved(&mut self, state: bool, now: Instant) -> Option<bool> {
+        if state != self.wanted {
+            return self.told(state, now);
+        }
+        let answer = within(self.changed[usize::from(state)], now, ANSWER);
+        // The device follows the lamp that a press lit, or gives up waiting for it.
+        let of_press = self.pressed.is_some_and(|(asked, at)| {
+            let span = if asked == state { ECHO } else { ANSWER };
+            within(Some(at), now, span)
+        });
+        (!answer && !of_press).then(|| self.accept(!state, now))
     }
 
     /// The device tells a state. `Some` when somebody has changed it.
@@ -243,9 +261,9 @@ impl Telephony {
     }
 
     fn key(&mut self, at: usize, control: &KeyControl, last: i64, value: i64, now: Instant, pressed: &mut Pressed) {
-        let (line, already) = match control.key {
-            Key::HookSwitch => (&mut self.hook, pressed.hook.is_some()),
-            Key::PhoneMute => (&mut self.mute, pressed.mute.is_some()),
+        let (line, lamp, already) = match control.key {
+            Key::HookSwitch => (&mut self.hook, Lamp::OffHook, pressed.hook.is_some()),
+            Key::PhoneMute => (&mut self.mute, Lamp::Mute, pressed.mute.is_some()),
             // The system turns volume keys into key events, and the device mostly obeys them itself.
             Key::Flash | Key::Redial | Key::Drop | Key::LineBusy | Key::VolumeUp | Key::VolumeDown => return,
         };
@@ -254,6 +272,9 @@ impl Telephony {
             // One report is one press: a second key for the same in it repeats the first, or contradicts it.
             _ if already => None,
             Asked::Other => line.pressed(now),
+            // What is told nothing can follow nothing: its positions mean no more than a toggle's.
+            Asked::Moved(_) if !self.layout.shows(lamp) => line.pressed(now),
+            Asked::Moved(state) => line.moved(state, now),
             Asked::State(state) => line.told(state, now),
         };
         match (control.key, accepted) {
@@ -330,6 +351,8 @@ impl Telephony {
 enum Asked {
     /// The other state, whichever that is.
     Other,
+    /// This state, or the other than the wanted one if this is wanted already.
+    Moved(bool),
     /// This state.
     State(bool),
 }
@@ -341,7 +364,7 @@ fn asked(kind: Kind, last: i64, value: i64, rose: &mut Option<Instant>, now: Ins
         *rose = Some(now);
     }
     match kind {
-        Kind::Switch => (was != is).then_some(Asked::State(is)),
+        Kind::Switch => (was != is).then_some(Asked::Moved(is)),
         Kind::TwoWay => (last.signum() != value.signum() && value != 0).then_some(Asked::State(is)),
         // Some never send the 0 between two presses.
         Kind::Toggle => (is && (!was || held_for_long)).then_some(Asked::Other),

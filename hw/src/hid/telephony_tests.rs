@@ -138,7 +138,7 @@ fn a_press_means_what_the_lamps_showed_however_often_it_is_repeated() {
 fn a_switch_that_answers_our_own_lamp_is_not_a_press() {
     let mut world = World::with(SWITCH, IDLE);
     world.show(TALKING);
-    // However late: some answer when their radio link is up.
+    // Late as well: some answer when their radio link is up.
     world.wait(2_000);
     assert_eq!(world.report(&[1, 1]), NOTHING);
     world.wait(2_000);
@@ -208,10 +208,7 @@ fn mute_is_answered_at_once_and_pressed_again_at_once() {
 
 #[test]
 fn a_mute_switch_is_followed_however_fast_it_is_moved() {
-    let mut descriptor = SWITCH.to_vec();
-    let flags = descriptor.windows(2).position(|item| item == [0x81, 0x06]).unwrap() + 1;
-    descriptor[flags] = 0x22;
-    let mut world = World::with(&descriptor, IDLE);
+    let mut world = World::with(&two_switches(), IDLE);
     // The report with the mute lamp is written, and the lamp does not change: nothing to answer.
     world.show(TALKING);
     for state in [true, false, true, false] {
@@ -303,6 +300,83 @@ fn a_report_that_is_refused_is_not_offered_again_until_it_changes() {
     assert_eq!(world.telephony.due(world.now), None);
     assert_eq!(world.telephony.ignored().refused, 1);
     assert_eq!(world.show(IDLE), [[3, 0]]);
+}
+
+/// Its mute key a switch as well.
+fn two_switches() -> Vec<u8> {
+    let mut descriptor = SWITCH.to_vec();
+    let flags = descriptor.windows(2).position(|item| item == [0x81, 0x06]).unwrap() + 1;
+    descriptor[flags] = 0x22;
+    descriptor
+}
+
+#[test]
+fn a_switch_that_does_not_follow_its_lamp_needs_one_press_after_the_agent_has_ended_it() {
+    let mut world = World::with(SWITCH, IDLE);
+    assert_eq!(world.report(&[1, 1]), OFF);
+    world.show(TALKING);
+    world.wait(60_000);
+    // The switch stays where it is, out of step from now on.
+    world.show(IDLE);
+    world.wait(60_000);
+    assert_eq!(world.report(&[1, 0]), OFF);
+    world.show(TALKING);
+    world.wait(10_000);
+    assert_eq!(world.report(&[1, 1]), ON);
+    world.show(IDLE);
+    world.wait(10_000);
+    assert_eq!(world.report(&[1, 0]), OFF);
+}
+
+#[test]
+fn a_mute_switch_that_does_not_follow_its_lamp_needs_one_press_after_it_was_unmuted() {
+    let mut world = World::with(&two_switches(), TALKING);
+    assert_eq!(world.report(&[1, 2]), mute(true));
+    world.write();
+    world.wait(60_000);
+    world.show(TALKING);
+    world.wait(60_000);
+    assert_eq!(world.report(&[1, 0]), mute(true));
+    assert_eq!(world.write(), [[3, 3]]);
+    // The lamp of this press may bring it into step again.
+    world.wait(100);
+    assert_eq!(world.report(&[1, 2]), NOTHING);
+    world.wait(1_000);
+    assert_eq!(world.report(&[1, 0]), mute(false));
+}
+
+#[test]
+fn a_press_that_the_device_takes_back_unanswered_is_one_press() {
+    let mut world = World::with(SWITCH, IDLE);
+    assert_eq!(world.report(&[1, 1]), OFF);
+    world.wait(1_500);
+    assert_eq!(world.report(&[1, 0]), NOTHING);
+    world.wait(60_000);
+    assert_eq!(world.report(&[1, 1]), OFF);
+}
+
+#[test]
+fn switches_without_lamps_are_toggles() {
+    // Hook switch and mute, absolute without a preferred state, and no output report.
+    let descriptor =
+        [0x05, 0x0B, 0x15, 0, 0x25, 1, 0x75, 1, 0x95, 2, 0x09, 0x20, 0x09, 0x2F, 0x81, 0x22, 0x95, 6, 0x81, 3];
+    let mut world = World::with(&descriptor, IDLE);
+    assert_eq!(world.report(&[0b01]), OFF);
+    world.show(TALKING);
+    world.wait(1_000);
+    assert_eq!(world.report(&[0b11]), mute(true));
+    world.wait(1_000);
+    // The agent ends it, which unmutes.
+    world.show(IDLE);
+    world.wait(1_000);
+    assert_eq!(world.report(&[0b10]), OFF);
+    world.show(TALKING);
+    world.wait(1_000);
+    assert_eq!(world.report(&[0b00]), mute(true));
+    world.wait(20);
+    assert_eq!(world.report(&[0b10]), NOTHING, "a bounce");
+    world.wait(1_000);
+    assert_eq!(world.report(&[0b00]), mute(false));
 }
 
 #[derive(Debug, Clone)]
