@@ -194,7 +194,7 @@ impl Companion for Panel {
 fn open(which: &Which) -> Result<(OwnedFd, Layout), String> {
     let (sysfs, dev) = (Path::new(hidraw::SYSFS), Path::new(hidraw::DEV));
     let node = hidraw::find(sysfs, which).map_err(|error| chain(&error))?;
-    let fd = hidraw::open(dev, &node).map_err(|error| chain(&error))?;
+    let fd = hidraw::open(sysfs, dev, &node).map_err(|error| chain(&error))?;
     Ok((fd, node.layout))
 }
 

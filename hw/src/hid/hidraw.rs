@@ -200,14 +200,15 @@ fn worth(node: &Node) -> usize {
     keys + [Lamp::OffHook, Lamp::Mute, Lamp::Ring].into_iter().filter(|lamp| layout.shows(*lamp)).count()
 }
 
-/// Opens a node below `dev` ([`DEV`] but in tests) for both directions, without waiting.
-pub fn open(dev: &Path, node: &Node) -> Result<OwnedFd, OpenError> {
+/// Opens a node that [`find`] found in `sysfs`, below `dev` ([`DEV`] but in tests), for both directions, without waiting.
+pub fn open(sysfs: &Path, dev: &Path, node: &Node) -> Result<OwnedFd, OpenError> {
     let path = dev.join(&node.name);
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let fd = open_file(&path, flags, Mode::empty()).map_err(|errno| refusal(errno, path.clone(), node))?;
-    // Numbers are given again at once: what is open now may be the keyboard that was plugged in meanwhile.
+    // Names and numbers are given again at once: what is open now may be the keyboard that was plugged in meanwhile, even
+    // into the same port. What is replaced after it was opened hangs up.
     match fstat(&fd) {
-        Ok(stat) if is_node(&stat, node.numbers) => Ok(fd),
+        Ok(stat) if is_node(&stat, node.numbers) && is_still(sysfs, node) => Ok(fd),
         Ok(_) => Err(OpenError::Gone { path }),
         Err(error) => Err(OpenError::Other { path, source: error.into() }),
     }
@@ -227,6 +228,13 @@ fn refusal(errno: Errno, path: PathBuf, node: &Node) -> OpenError {
 fn is_node(stat: &rustix::fs::Stat, (major, minor): (u32, u32)) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
         && (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)) == (major, minor)
+}
+
+/// Whether the node of this name still belongs to the same device and says the same of itself.
+fn is_still(sysfs: &Path, node: &Node) -> bool {
+    let entry = sysfs.join("class/hidraw").join(&node.name);
+    owner(sysfs, &entry).is_some_and(|(usb, ids)| usb == node.usb && ids == node.ids)
+        && descriptor(&entry).is_ok_and(|bytes| Layout::parse(&bytes).is_ok_and(|layout| layout == node.layout))
 }
 
 /// A device that is meant, resolved once.

@@ -164,10 +164,19 @@ fn node(name: &str, numbers: (u32, u32)) -> Node {
     Node { name: name.to_owned(), numbers, usb: PathBuf::new(), ids: (0x0B0E, 0x0422), layout: Layout::default() }
 }
 
+/// `/dev/null` as the node of a device: a character device that everybody has.
+fn null(sysfs: &Sysfs) -> Node {
+    let usb = sysfs.usb("1-1.2", (0x0B0E, 0x0422), None);
+    let device = sysfs.hid(&usb, 3, SWITCH);
+    symlink(device.join("hidraw/hidraw3"), sysfs.path().join("class/hidraw/null")).unwrap();
+    let found = sysfs.find(&Which::At(usb)).unwrap();
+    Node { name: "null".to_owned(), numbers: (1, 3), ..found }
+}
+
 #[test]
 fn a_node_is_opened_for_both_directions_without_waiting() {
-    // A character device that everybody has.
-    let fd = open(Path::new(DEV), &node("null", (1, 3))).unwrap();
+    let sysfs = Sysfs::new();
+    let fd = open(sysfs.path(), Path::new(DEV), &null(&sysfs)).unwrap();
     let flags = rustix::fs::fcntl_getfl(&fd).unwrap();
     assert!(flags.contains(OFlags::RDWR | OFlags::NONBLOCK));
     let flags = rustix::io::fcntl_getfd(&fd).unwrap();
@@ -176,11 +185,36 @@ fn a_node_is_opened_for_both_directions_without_waiting() {
 
 #[test]
 fn a_number_that_another_device_has_now_is_not_opened() {
-    assert!(matches!(open(Path::new(DEV), &node("null", (243, 3))), Err(OpenError::Gone { .. })));
-    assert!(matches!(open(Path::new(DEV), &node("hidraw4000000", (243, 3))), Err(OpenError::Gone { .. })));
+    let sysfs = Sysfs::new();
+    let gone = |dev: &Path, node: &Node| matches!(open(sysfs.path(), dev, node), Err(OpenError::Gone { .. }));
+    let found = null(&sysfs);
+    assert!(gone(Path::new(DEV), &Node { numbers: (243, 3), ..found.clone() }));
+    assert!(gone(Path::new(DEV), &node("hidraw4000000", (243, 3))));
     let file = TempDir::new().unwrap();
-    fs::write(file.path().join("hidraw0"), "").unwrap();
-    assert!(matches!(open(file.path(), &node("hidraw0", (0, 0))), Err(OpenError::Gone { .. })));
+    fs::write(file.path().join("null"), "").unwrap();
+    assert!(gone(file.path(), &Node { numbers: (0, 0), ..found }));
+}
+
+#[test]
+fn a_keyboard_that_got_the_name_and_the_number_is_not_opened() {
+    let sysfs = Sysfs::new();
+    let found = null(&sysfs);
+    let opens = || open(sysfs.path(), Path::new(DEV), &found).is_ok();
+    let descriptor = found.usb.join("1-1:1.3/0003:0B0E:0422.0003/report_descriptor");
+    assert!(opens());
+    // In the same port: another interface of the same device, then another device.
+    fs::write(&descriptor, KEYBOARD).unwrap();
+    assert!(!opens());
+    fs::write(&descriptor, SWITCH).unwrap();
+    fs::write(found.usb.join("idProduct"), "c31c\n").unwrap();
+    assert!(!opens());
+    // In another port, and nowhere at all.
+    let class = sysfs.path().join("class/hidraw/null");
+    fs::remove_file(&class).unwrap();
+    assert!(!opens());
+    let other = sysfs.usb("1-1.4", found.ids, None);
+    symlink(sysfs.hid(&other, 4, SWITCH).join("hidraw/hidraw4"), &class).unwrap();
+    assert!(!opens());
 }
 
 #[test]
