@@ -45,7 +45,8 @@ unit: ## Unit tests, property tests, the kept corpus of every parser.
 .PHONY: stories
 stories: ## Stories from end to end, in real time.
 	$(CARGO) build --workspace --bins
-	$(CARGO) test -p frontdesk-tests --test e2e -- --test-threads 6
+	$(CARGO) test -p frontdesk-tests --test e2e -- --test-threads 6 --skip desk
+	$(CARGO) test -p frontdesk-tests --test e2e desk -- --test-threads 2
 
 .PHONY: proofs
 proofs: ## The vendors' own libraries against the simulators and our TwiML.

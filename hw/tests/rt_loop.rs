@@ -285,6 +285,7 @@ fn a_playout_that_runs_dry_again_and_again_is_given_back() {
 }
 
 /// Looks, whenever something is played, whether the worker has been rung already.
+#[allow(clippy::struct_field_names, reason = "what it looks for is what it is called after")]
 struct Early {
     playout: Box<dyn Pcm>,
     worker: Bell,

@@ -15,6 +15,7 @@ use crate::{
     echo::{Echo, EchoPath},
     jack::Jack,
     noise::Noise,
+    precedence,
     recording::{Recording, samples_in},
     tick::Clock,
 };
@@ -129,7 +130,10 @@ impl Air {
     pub(crate) fn new() -> Self {
         let shared = Arc::new(Shared::default());
         let inside = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("air".into()).spawn(move || run(&inside));
+        let thread = thread::Builder::new().name("air".into()).spawn(move || {
+            precedence::of_this_thread();
+            run(&inside);
+        });
         Self { shared, thread: Some(thread.expect("the system has a thread for us")) }
     }
 

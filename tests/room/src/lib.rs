@@ -27,6 +27,7 @@ mod ear;
 mod echo;
 mod jack;
 mod noise;
+mod precedence;
 mod recording;
 mod room;
 mod server;

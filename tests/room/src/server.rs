@@ -13,7 +13,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{EAR, RATE, jack::Jack};
+use crate::{EAR, RATE, jack::Jack, precedence};
 
 /// A busy machine starts it in well under that.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
@@ -119,6 +119,8 @@ impl SoundServer {
             microphone.display()
         ))?;
         self.settle("open its pipes", ANSWERS_WITHIN)?;
+        // Each pipe has a thread of its own by now.
+        precedence::of_process(self.child.id());
         let jack = Jack::open(&loudspeaker, &microphone).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => ServerError::Refused { what: "open its pipes", complaint: self.complaint() },
             _ => ServerError::System { what: "open the sound server's pipes", source },
