@@ -86,6 +86,8 @@ impl Course {
     /// The hardware has changed: try again after so long.
     pub fn plugged(&mut self) -> Duration {
         self.backoff.reset();
+        // It may be another device, and that one may keep its rate.
+        self.strict = true;
         self.pace.settle
     }
 
@@ -205,6 +207,8 @@ mod tests {
         assert!(course.is_strict() && course.failed(&unusable).trouble.is_none());
         assert!(!course.is_strict() && course.avoid().rates("J", Direction::Playout).is_empty());
         assert!(course.failed(&unusable).trouble.is_some(), "now it really is");
+        course.plugged();
+        assert!(course.is_strict(), "what is plugged in next is held to its word again");
     }
 
     proptest! {
