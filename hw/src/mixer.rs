@@ -5,7 +5,9 @@
 //! to the device and can take seconds on a sick one: never from the real-time thread.
 
 use crate::device::quirks::Quirk;
+use crate::pcm::port::Errno;
 use alsa::mixer::{Mixer, Selem};
+use std::time::{Duration, Instant};
 
 /// A control of the card, as far as it is of interest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,28 +37,43 @@ pub enum Step {
     CaptureSwitch(bool),
 }
 
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Levels {
-    /// Settings that the device took.
-    pub set: usize,
-    /// Settings that it refused.
-    pub refused: usize,
+/// All settings of a card together may take so long: one that does not answer is played at the levels that it has.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Sets the card's levels. A card without a mixer is fine: nothing is set. What is refused stays as it is; a card that
+/// does not answer is asked no more. `alive` is called between the transfers, each of which may take five seconds.
+pub fn settle(index: u32, quirk: &Quirk, mut alive: impl FnMut()) {
+    let until = Instant::now() + PATIENCE;
+    alive();
+    let Ok(mixer) = Mixer::new(&format!("hw:{index}"), true) else { return };
+    let controls: Vec<_> = mixer.iter().filter_map(Selem::new).collect();
+    let all = controls
+        .iter()
+        .flat_map(|control| steps(&describe(control), quirk).into_iter().map(move |step| (control, step)));
+    let in_time = || Instant::now() < until;
+    each(all, in_time, |(control, step)| {
+        alive();
+        apply(control, step).map_err(|error| Errno::of(error.errno()))
+    });
 }
 
-/// Sets the card's levels. A card without a mixer is fine: nothing is set.
-pub fn settle(index: u32, quirk: &Quirk) -> Levels {
-    let mut levels = Levels::default();
-    let Ok(mixer) = Mixer::new(&format!("hw:{index}"), true) else { return levels };
-    for control in mixer.iter().filter_map(Selem::new) {
-        for step in steps(&describe(&control), quirk) {
-            match apply(&control, step) {
-                Ok(()) => levels.set += 1,
-                Err(_) => levels.refused += 1,
-            }
+/// Does one after the other, until there is no time left or one says that nobody answers. Returns how many were tried.
+fn each<T>(
+    all: impl Iterator<Item = T>,
+    mut in_time: impl FnMut() -> bool,
+    mut act: impl FnMut(T) -> Result<(), Errno>,
+) -> usize {
+    let mut tried = 0;
+    for one in all {
+        if !in_time() {
+            break;
+        }
+        tried += 1;
+        if act(one).is_err_and(|errno| errno.number() == libc::ETIMEDOUT) {
+            break;
         }
     }
-    levels
+    tried
 }
 
 fn describe(control: &Selem<'_>) -> Control {
@@ -130,6 +147,20 @@ mod tests {
     fn the_talker_does_not_hear_themself() {
         let sidetone = Control { playout: Some((0, 100)), playout_switch: true, ..control("Mic") };
         assert_eq!(steps(&sidetone, &UNKNOWN), [Step::PlayoutVolume(0), Step::PlayoutSwitch(false)]);
+    }
+
+    #[test]
+    fn a_card_that_does_not_answer_is_not_asked_on() {
+        let tried = |refusal: i32| each(0..8, || true, |_| Err(Errno::of(refusal)));
+        assert_eq!(tried(libc::EINVAL), 8, "what one control refuses, the next may take");
+        assert_eq!(tried(libc::ETIMEDOUT), 1);
+        // Each takes its time and answers in the end.
+        let clock = std::cell::Cell::new(Duration::ZERO);
+        let slow = |_| {
+            clock.set(clock.get() + Duration::from_millis(900));
+            Ok(())
+        };
+        assert_eq!(each(0..8, || clock.get() < PATIENCE, slow), 3);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::course::Avoid;
 use super::news::Trouble;
 use crate::device::list::{self, Roots};
 use crate::device::{Card, DeviceSpec, SelectError, Selected, select};
+use crate::figures::Figures;
 use crate::hotplug::Watch;
 use crate::knobs::EchoMode;
 use crate::mixer;
@@ -106,12 +107,25 @@ pub trait Backend: Send {
 pub struct AlsaBackend {
     roots: Roots,
     watch: Option<Watch>,
+    figures: Option<&'static Figures>,
 }
 
 impl AlsaBackend {
     /// Without a place to watch (no `/dev`, no inotify left) devices are still found, by trying.
     pub fn new() -> Self {
-        Self { roots: Roots::default(), watch: Watch::sound().ok() }
+        Self { roots: Roots::default(), watch: Watch::sound().ok(), figures: None }
+    }
+
+    /// Opening may take longer than a watchdog's patience, one transfer after the other: between them the turns are
+    /// counted that show life.
+    pub fn showing_life(self, figures: &'static Figures) -> Self {
+        Self { figures: Some(figures), ..self }
+    }
+
+    fn alive(&self) {
+        if let Some(figures) = self.figures {
+            figures.rt_turns.raise();
+        }
     }
 }
 
@@ -133,10 +147,13 @@ impl Backend for AlsaBackend {
         let quiet = alsa::Output::local_error_handler().ok();
         if let Some(card) = &selected.card {
             // Before the streams run: some devices answer no control transfers while they start.
-            mixer::settle(card.index, &selected.quirk);
+            mixer::settle(card.index, &selected.quirk, || self.alive());
         }
         let lent = selected.card.is_none().then(Lent::ask);
-        let open = |direction| open_one(&selected, direction, avoid);
+        let open = |direction| {
+            self.alive();
+            open_one(&selected, direction, avoid)
+        };
         let opened = open(Direction::Capture).and_then(|capture| Ok((capture, open(Direction::Playout)?)));
         drop(lent);
         let (capture, playout) = opened.map_err(|(direction, error)| {

@@ -129,7 +129,8 @@ impl Keeper {
         outlet: Outlet,
         companion: Box<dyn Companion>,
     ) -> io::Result<Self> {
-        Self::start_with(AlsaBackend::new(), settings, ends, knobs, figures, worker, outlet, companion)
+        let backend = AlsaBackend::new().showing_life(figures);
+        Self::start_with(backend, settings, ends, knobs, figures, worker, outlet, companion)
     }
 
     /// Starts keeping a device of this backend.
