@@ -5,6 +5,9 @@
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::keeper::backend::{AlsaBackend, Backend, Failure};
 use frontdesk_hw::keeper::course::Avoid;
+use frontdesk_hw::pcm::alsa::AlsaPcm;
+use frontdesk_hw::pcm::port::Direction;
+use frontdesk_hw::pcm::quiet;
 use std::process::{Command, Output};
 
 /// Accepts everything and plays nowhere; the second name leads to a card that is not there.
@@ -29,6 +32,31 @@ fn names_are_opened_or_refused_with_a_reason_and_in_silence() {
     assert!(text.contains("1 passed"), "{text}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!said.contains("ALSA lib"), "libasound wrote to the journal: {said}");
+}
+
+#[test]
+fn a_thread_without_messages_writes_none_and_another_keeps_its_own() {
+    for (test, says) in [("child_opens_in_silence", false), ("child_opens_aloud", true)] {
+        let output = in_a_child(test);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.contains("ALSA lib"), says, "{test}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "needs the environment that a_thread_without_messages_writes_none_and_another_keeps_its_own gives it"]
+fn child_opens_in_silence() {
+    quiet::drop_messages();
+    assert!(AlsaPcm::open("missing", Direction::Capture, &[]).is_err());
+}
+
+#[test]
+#[ignore = "needs the environment that a_thread_without_messages_writes_none_and_another_keeps_its_own gives it"]
+fn child_opens_aloud() {
+    std::thread::spawn(quiet::drop_messages).join().unwrap();
+    assert!(AlsaPcm::open("missing", Direction::Capture, &[]).is_err());
 }
 
 #[test]

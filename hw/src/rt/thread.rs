@@ -6,6 +6,7 @@ use super::ladder::End;
 use super::priority::{self, Priority};
 use super::trace::RtNews;
 use crate::bell::Bell;
+use crate::pcm::quiet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +60,7 @@ impl RtThread {
         let (hand, taken) = sync_channel::<Box<Cycle>>(1);
         let body = move || {
             let cycle = taken.recv().ok()?;
-            // Its libasound writes to a buffer of this thread instead of the journal.
-            let _quiet = alsa::Output::local_error_handler();
+            quiet::drop_messages();
             priority::hold_stack();
             priority::hold(&*cycle);
             let _ = grant.send(priority::ask(priority));
