@@ -290,7 +290,7 @@ struct Early {
     playout: Box<dyn Pcm>,
     worker: Bell,
     writes: Arc<AtomicU32>,
-    early: Arc<AtomicU32>,
+    rung: Arc<AtomicU32>,
 }
 
 impl Pcm for Early {
@@ -321,7 +321,7 @@ impl Pcm for Early {
     fn write(&mut self, from: &[u8]) -> Result<usize, Errno> {
         self.writes.fetch_add(1, Ordering::Relaxed);
         if self.worker.answer() {
-            self.early.fetch_add(1, Ordering::Relaxed);
+            self.rung.fetch_add(1, Ordering::Relaxed);
         }
         self.playout.write(from)
     }
@@ -341,7 +341,7 @@ fn the_worker_is_rung_behind_what_was_played() {
     let (writes, early) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
     let mut duplex = Sim::new(&Plan::of(&[])).duplex();
     let (playout, its) = (duplex.playout, worker.clone());
-    duplex.playout = Box::new(Early { playout, worker: its, writes: Arc::clone(&writes), early: Arc::clone(&early) });
+    duplex.playout = Box::new(Early { playout, worker: its, writes: Arc::clone(&writes), rung: Arc::clone(&early) });
     let (knobs, figures) = (Box::leak(Box::default()), Box::leak(Box::default()));
     let mut cycle = Cycle::new(Ports::new(rt, knobs, figures), duplex, trace, worker.clone(), true);
     cycle.start().unwrap();

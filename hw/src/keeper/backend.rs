@@ -118,6 +118,7 @@ impl AlsaBackend {
 
     /// Opening may take longer than a watchdog's patience, one transfer after the other: between them the turns are
     /// counted that show life.
+    #[must_use]
     pub fn showing_life(self, figures: &'static Figures) -> Self {
         Self { figures: Some(figures), ..self }
     }
