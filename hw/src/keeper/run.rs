@@ -12,7 +12,6 @@ use crate::rings::RtEnds;
 use crate::rt::cycle::Cycle;
 use crate::rt::ladder::End;
 use crate::rt::ports::Ports;
-use crate::rt::priority::Priority;
 use crate::rt::thread::{Finished, RtThread};
 use crate::rt::trace::{self, RtEvent};
 use heapless::spsc::{Consumer, Producer};
@@ -199,12 +198,6 @@ impl<B: Backend> Run<B> {
         let attached = Attached { name: name.clone(), capture, playout, echo, priority, usb };
         self.parts.companion.attached(&attached);
         self.parts.outlet.attached(attached);
-        if let Some(Priority::Normal(errno)) = priority {
-            self.parts.outlet.trouble(Trouble {
-                what: format!("the audio thread got no real-time priority ({errno}): sound may stutter under load"),
-                would_do: "allow it in the service's unit: LimitRTPRIO=, and no RestrictRealtime=".into(),
-            });
-        }
         self.life = Life::Attached { thread, device: name, since: Instant::now() };
     }
 

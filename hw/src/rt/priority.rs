@@ -16,11 +16,16 @@ pub enum Priority {
     Normal(Errno),
 }
 
+/// As a remark for a person, with what to do about it.
 impl std::fmt::Display for Priority {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Fifo(priority) => write!(out, "real-time priority {priority}"),
-            Self::Normal(errno) => write!(out, "no real-time priority ({errno})"),
+            Self::Normal(errno) => write!(
+                out,
+                "no real-time priority ({errno}), so that sound may stutter under load: allow it in the service's unit \
+                 (LimitRTPRIO=, and no RestrictRealtime=)"
+            ),
         }
     }
 }
@@ -130,6 +135,12 @@ mod tests {
         let (lent, after) = answers.join().unwrap();
         assert!(lent.is_none_or(|lent| lent == libc::SCHED_FIFO));
         assert_eq!(after, libc::SCHED_OTHER);
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do_about_it() {
+        let refused = Priority::Normal(Errno::of(libc::EPERM)).to_string();
+        assert!(refused.starts_with("no real-time priority (") && refused.contains("LimitRTPRIO="), "{refused}");
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub struct Facts {
     pub capture: Rate,
     /// The loudspeaker's rate.
     pub playout: Rate,
-    /// Why the audio thread has no real-time priority, if it has none.
+    /// Why the audio thread has no real-time priority, if it has none, and what to do about it.
     pub priority_refused: Option<String>,
     /// What lies between the device and the machine; `None` for what is not on USB.
     pub usb: Option<Chain>,

@@ -4,6 +4,8 @@ use super::facts::{Counts, Rate};
 use super::*;
 use crate::device::chain::Chain;
 use crate::dsp::probe_canceller;
+use crate::pcm::port::Errno;
+use crate::rt::priority::Priority;
 use proptest::prelude::*;
 
 /// What is between loudspeaker and microphone.
@@ -135,7 +137,7 @@ fn what_is_known_beside_the_recording_is_judged_by_importance() {
     assert!(report.is_well(), "a risk, not a fault");
     let worse = Facts {
         capture: Rate::of(16_000, 16_400.0),
-        priority_refused: Some("no real-time priority (EPERM)".into()),
+        priority_refused: Some(Priority::Normal(Errno::of(libc::EPERM)).to_string()),
         sound: Counts { overruns: 2, ..Counts::default() },
         ..narrow
     };

@@ -256,10 +256,7 @@ fn sound(report: &Report, facts: &Facts) -> Option<Verdict> {
         report.restarts
     );
     let would_do = match &facts.priority_refused {
-        Some(why) => format!(
-            "the audio thread has {why}: allow it in the service's unit (LimitRTPRIO=, and no RestrictRealtime=); then \
-             look for what keeps the box busy"
-        ),
+        Some(why) => format!("the audio thread has {why}; then look for what keeps the box busy"),
         None => "look for what keeps the box busy; if it is idle: cable, hub, power supply".to_owned(),
     };
     Some(fault(Code::SoundLost, what, &would_do))
