@@ -4,6 +4,7 @@
 //! the outcome. Calls begin one after the other, so that a session's number is its call's.
 
 mod judge;
+mod machine;
 mod memory;
 mod process;
 mod protocol;
@@ -22,8 +23,9 @@ use frontdesk_twilio_sim::{
 use frontdesk_voice::{resample, speak};
 
 use judge::{Judged, Sum, quantiles};
+use machine::Machine;
 use memory::rss_kib;
-use process::{CpuTime, Machine};
+use process::CpuTime;
 use protocol::{Offer, Order, Outcome};
 use tape::{LOUD, Tapes};
 

@@ -10,6 +10,8 @@
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
 mod bridge;
+mod desk;
+mod machine;
 mod memory;
 mod protocol;
 mod table;
@@ -33,6 +35,7 @@ const FULL: usize = 500;
 
 /// Measures the daemon beside a bridge without duties. Build with --release.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 struct Arguments {
     /// Simultaneous calls, one run each.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 50, 100, 250, 500])]
@@ -46,6 +49,15 @@ struct Arguments {
     /// A short run of few calls that asserts that the bench works and nothing is lost, without goals.
     #[arg(long)]
     quick: bool,
+    /// Only the desk's figures.
+    #[arg(long, conflicts_with = "no_desk")]
+    desk: bool,
+    /// Without the desk's figures: they need pulseaudio and espeak-ng.
+    #[arg(long)]
+    no_desk: bool,
+    /// How long the desk's sound is watched while all cores are loaded.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
     /// JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -63,11 +75,15 @@ struct Runs {
 
 type Side = BTreeMap<usize, Runs>;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = Arguments::parse();
     if arguments.quick {
         (arguments.calls, arguments.seconds, arguments.rounds) = (vec![1, 8], 18.0, 1);
+        arguments.minutes = 0.0;
+    }
+    if arguments.desk {
+        arguments.calls.clear();
     }
     let (mut ours, mut trivial) = (Side::new(), Side::new());
     for round in 0..arguments.rounds {
@@ -80,13 +96,26 @@ async fn main() -> anyhow::Result<()> {
             }
         }
     }
-    let rows = rows(&arguments.calls, &ours, &trivial);
+    let mut rows = if arguments.desk { Vec::new() } else { rows(&arguments.calls, &ours, &trivial) };
+    let mut remarks = remarks(&ours, &trivial);
+    let mut failed = Vec::new();
+    if !arguments.no_desk {
+        let desk = desk::measure(effort(&arguments)).await;
+        failed = desk.failed;
+        if arguments.quick {
+            let missing = desk.rows.iter().filter(|row| row.ours().is_none());
+            failed.extend(missing.map(|row| format!("{row:?}")));
+        }
+        rows.extend(desk.rows);
+        remarks.extend(desk.remarks);
+    }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
         println!("{}\n{}", machine(), table::text(&rows));
-        println!("{}", remarks(&ours, &trivial));
+        println!("{}", remarks.join("\n"));
     }
+    ensure!(failed.is_empty(), "not measured:\n{}", failed.join("\n"));
     if arguments.quick { check(&ours) } else { Ok(()) }
 }
 
@@ -233,7 +262,7 @@ fn machine() -> String {
 }
 
 /// What the table does not say: how busy everybody else was, and what went wrong.
-fn remarks(ours: &Side, trivial: &Side) -> String {
+fn remarks(ours: &Side, trivial: &Side) -> Vec<String> {
     let mut remarks = Vec::new();
     for (name, side) in [("ours", ours), ("trivial", trivial)] {
         for (calls, runs) in side {
@@ -255,7 +284,16 @@ fn remarks(ours: &Side, trivial: &Side) -> String {
             }
         }
     }
-    remarks.join("\n")
+    remarks
+}
+
+fn effort(arguments: &Arguments) -> desk::Effort {
+    let seconds = std::time::Duration::from_secs;
+    if arguments.quick {
+        return desk::Effort { turns: 1, loaded: std::time::Duration::from_millis(1), idle: seconds(2) };
+    }
+    let loaded = std::time::Duration::from_secs_f64(arguments.minutes * 60.0);
+    desk::Effort { turns: 8, loaded, idle: seconds(20) }
 }
 
 /// Whether a short run found everything in order.

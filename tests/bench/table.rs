@@ -32,17 +32,31 @@ impl Row {
         };
         Self { name: name.into(), unit, goal, ours, trivial, ratio, verdict }
     }
+
+    /// A figure of the daemon alone, which may not be less than `goal`.
+    pub(crate) fn at_least(name: impl Into<String>, unit: &'static str, goal: f64, ours: Option<f64>) -> Self {
+        let verdict = if ours.is_some_and(|value| value >= goal) { "met" } else { "missed" };
+        Self { name: name.into(), unit, goal: Some(goal), ours, trivial: None, ratio: None, verdict }
+    }
+
+    /// The figure, if there is one.
+    pub(crate) fn ours(&self) -> Option<f64> {
+        self.ours
+    }
 }
 
 /// All lines as a table.
 pub(crate) fn text(rows: &[Row]) -> String {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), digits);
-    let mut lines =
-        vec![format!("{:<46} {:>8} {:>9} {:>9} {:>9} {:>7}  ", "figure", "unit", "goal", "ours", "trivial", "ratio")];
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0).max(46);
+    let mut lines = vec![format!(
+        "{:<width$} {:>8} {:>9} {:>9} {:>9} {:>7}  ",
+        "figure", "unit", "goal", "ours", "trivial", "ratio"
+    )];
     lines.extend(rows.iter().map(|row| {
         let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         let (goal, ours, trivial) = (number(row.goal), number(row.ours), number(row.trivial));
-        format!("{:<46} {:>8} {goal:>9} {ours:>9} {trivial:>9} {ratio:>7}  {}", row.name, row.unit, row.verdict)
+        format!("{:<width$} {:>8} {goal:>9} {ours:>9} {trivial:>9} {ratio:>7}  {}", row.name, row.unit, row.verdict)
     }));
     lines.join("\n")
 }
@@ -67,6 +81,8 @@ mod tests {
         assert_eq!(row(Some(5.0), Some(4.9), None), "met");
         assert_eq!(row(Some(5.0), None, Some(1.0)), "missed");
         assert_eq!(row(None, Some(1.0), None), "");
+        let row = |ours| Row::at_least("x", "dB", 30.0, ours).verdict;
+        assert_eq!([row(Some(30.0)), row(Some(29.9)), row(None)], ["met", "missed", "missed"]);
     }
 
     #[test]

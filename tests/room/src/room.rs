@@ -1,20 +1,21 @@
 //! A speakerphone in a room.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::{Air, SPEAKERPHONE, ServerError, SoundServer};
 
 /// A sound server and the air around its speakerphone. Several at once do not hear each other.
 #[derive(Debug)]
 pub struct Room {
-    air: Air,
+    air: Arc<Air>,
     server: SoundServer,
 }
 
 impl Room {
     /// Starts a room with a speakerphone that is plugged in as [`SPEAKERPHONE`].
     pub fn start() -> Result<Self, ServerError> {
-        let mut room = Self { server: SoundServer::start()?, air: Air::new() };
+        let mut room = Self { server: SoundServer::start()?, air: Arc::new(Air::new()) };
         room.plug()?;
         Ok(room)
     }
@@ -22,6 +23,11 @@ impl Room {
     /// What is in the air.
     pub fn air(&self) -> &Air {
         &self.air
+    }
+
+    /// The same, for another thread.
+    pub fn shared_air(&self) -> Arc<Air> {
+        Arc::clone(&self.air)
     }
 
     /// The sound server.
