@@ -16,7 +16,7 @@ use crate::rings::{self, NetEnds};
 use std::io;
 use std::sync::mpsc::Receiver;
 
-/// A running desk. Stop it: dropped, its threads end by themselves some time later.
+/// A running desk. To be stopped: dropped, it waits for the worker, and leaves the device's keeper to end by itself.
 pub struct Desk {
     keeper: Keeper,
     worker: dsp::Handle,
@@ -91,11 +91,6 @@ impl Desk {
         let keeper = Keeper::start(settings, rt, knobs, figures, worker_bell.clone(), outlet, Box::new(panel))?;
         let side = Side { ends, device, buttons, bell, knobs, figures, lamps, worker: worker_bell, prober };
         Ok((Self { keeper, worker }, side))
-    }
-
-    /// Whether the worker runs.
-    pub fn is_alive(&self) -> bool {
-        !self.worker.is_finished()
     }
 
     /// Closes the device and ends all threads; within seconds, also when the device hangs. Blocks.

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub enum EndReason {
     /// The caller hung up, or the call moved on without us.
     CallerLeft,
-    /// The media stream was lost and did not come back.
+    /// The media stream, or the speakerphone, was lost and did not come back.
     LineLost,
     /// The agent said goodbye.
     AgentEnded,
