@@ -196,7 +196,7 @@ async fn a_speakerphone_that_is_plugged_in_again_at_once_goes_on_with_the_conver
     counter.world.daemon.wait_for_log("speakerphone is gone", SOON).await.unwrap();
     block_in_place(|| counter.room.plug()).unwrap();
     let back = |desk: &Value| desk["state"] == "ready" && desk["sound"]["opened"] == 2;
-    counter.world.daemon.wait_for_json("/v1/desk", Duration::from_secs(2), back).await.unwrap();
+    counter.world.daemon.wait_for_json("/v1/desk", SOON, back).await.unwrap();
     counter.listen();
     counter.say(line::GOODBYE);
     let record = counter.record().await;
@@ -225,12 +225,7 @@ async fn a_speakerphone_that_stays_away_ends_the_conversation_and_nothing_else()
     assert!(report.dialled.is_empty(), "the phone is answered all the same: {:?}", report.events);
 
     block_in_place(|| counter.room.plug()).unwrap();
-    counter
-        .world
-        .daemon
-        .wait_for_json("/v1/desk", Duration::from_secs(3), |desk| desk["state"] == "ready")
-        .await
-        .unwrap();
+    counter.world.daemon.wait_for_json("/v1/desk", SOON, |desk| desk["state"] == "ready").await.unwrap();
     counter.say(line::HOURS);
     counter.listen();
     let running = counter.world.daemon.json("/v1/calls?active=true").await.unwrap();
