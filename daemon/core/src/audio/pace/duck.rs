@@ -25,7 +25,8 @@ impl Playout {
         }
         self.ducked = true;
         self.target = Gain::from_db(DUCK_DB);
-        if self.speech.unsent() == 0 && self.runs_until(now).is_none() {
+        let sounding = self.runs_until(now).is_some();
+        if self.speech.unsent() == 0 && !sounding {
             self.gain = self.target;
             return false;
         }
@@ -33,7 +34,7 @@ impl Playout {
         let heard = self.heard_at_clear(now);
         let unheard = self.speech.take_back((self.position.0 - heard.0) as usize);
         self.rewind(now, Position(self.position.0 - unheard as u64));
-        unheard > 0
+        unheard > 0 || sounding
     }
 
     /// Fades back in, after a false alarm.
@@ -45,7 +46,8 @@ impl Playout {
 
     /// Drops everything that has not been heard. Returns how far the ear came, and whether the far end must clear.
     pub fn flush(&mut self, now: Instant) -> (Position, bool) {
-        let playing = self.position > self.heard(now);
+        // By the clock too: a far end that echoes a mark before it has played that far may still hold what we sent.
+        let playing = self.position > self.heard(now) || self.runs_until(now).is_some();
         let heard = self.heard_at_clear(now);
         self.speech.clear();
         self.complete = true;

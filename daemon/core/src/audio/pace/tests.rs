@@ -154,6 +154,21 @@ fn a_duck_through_a_slow_network_repeats_nothing() {
 }
 
 #[test]
+fn a_mark_that_comes_back_too_early_leaves_nothing_at_the_far_end() {
+    for fall_silent in
+        [|playout: &mut Playout, now| playout.flush(now).1, |playout: &mut Playout, now| playout.duck(now)]
+    {
+        let (mut playout, now) = (Playout::new(LEAD), Instant::now());
+        playout.push(&speech(100));
+        playout.complete();
+        let mut marks = Vec::new();
+        playout.poll(now, |item| marks.extend(if let PlayoutItem::Mark(mark) = item { Some(mark) } else { None }));
+        playout.acknowledge(now, marks[0]);
+        assert!(fall_silent(&mut playout, now + Duration::from_millis(20)), "the far end is told to clear");
+    }
+}
+
+#[test]
 fn a_reply_that_begins_from_silence_begins_at_full_level() {
     let (mut playout, mut far) = playing(400);
     far.run(&mut playout, 100, 20);
