@@ -254,7 +254,7 @@ impl Path {
         if !canceller.process(far, near, lead_ms) {
             return;
         }
-        if let Some(erle) = self.convergence.push(power(far), before, power(near)) {
+        if let Some(erle) = self.convergence.push(power(far), before, power(near), canceller.has_found_the_echo()) {
             figures.erle.set(erle);
             figures.echo_delay.set(canceller.delay_ms().unwrap_or(0) as f32);
         }

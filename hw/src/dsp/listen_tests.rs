@@ -23,9 +23,13 @@ impl Sink for Told {
 /// What is heard of an agent that never stops, from a microphone that is muted in `muted`, while a person talks from
 /// block `person` on.
 fn talk(blocks: usize, muted: std::ops::Range<usize>, person: usize) -> Vec<Heard> {
+    talk_in(&room(), blocks, muted, person)
+}
+
+/// The same in another room.
+fn talk_in(room: &[(usize, f32)], blocks: usize, muted: std::ops::Range<usize>, person: usize) -> Vec<Heard> {
     let murmur = &stimulus::render()[MURMUR.0 * LISTENING..][..MURMUR.1 * LISTENING];
     let far: Vec<i16> = murmur.iter().copied().cycle().take(blocks * LISTENING).collect();
-    let room = room();
     let (mut listener, mut reference, figures) = (Listener::new(), Reference::new(), Figures::new());
     listener.set_ear(Ear::Open, &figures);
     let mut told = Told(Vec::new());
@@ -97,4 +101,23 @@ fn a_canceller_learns_nothing_from_a_muted_microphone() {
     let heard = talk(600, 0..400, 600);
     assert!(heard[400..600].iter().all(|it| power(&it.pcm) == 0.0), "it lets through what it does not know");
     assert_eq!(voices(&heard), []);
+}
+
+#[test]
+fn an_echo_out_of_the_cancellers_reach_keeps_the_microphone_closed() {
+    // A loudspeaker behind a radio link. For five seconds everything is held back, by the canceller itself.
+    let late: Vec<_> = room().into_iter().map(|(lag, gain)| (lag + 24_000, gain)).collect();
+    let heard = talk_in(&late, 1_500, 0..0, 1_500);
+    let open = heard.iter().position(|it| power(&it.pcm) > 0.0);
+    assert_eq!(open, None, "the agent hears itself");
+}
+
+#[test]
+fn the_microphone_is_open_three_seconds_into_the_agents_first_words() {
+    let heard = talk(600, 0..0, 600);
+    let open = heard.iter().position(|it| power(&it.pcm) > 0.0);
+    assert!(open.is_some_and(|open| (200..300).contains(&open)), "{open:?}");
+    let nothing = talk_in(&[], 600, 0..0, 600);
+    let open = nothing.iter().position(|it| power(&it.pcm) > 0.0);
+    assert_eq!(open, Some(200), "where there is no echo");
 }
