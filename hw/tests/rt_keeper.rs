@@ -253,6 +253,8 @@ fn another_device_can_be_asked_for_and_none() {
 fn a_driver_that_does_not_let_go_does_not_hold_up_the_end() {
     let kept = keep(&[device(&[(5, Fault::Hang)])], settings(at_once()));
     kept.attached();
+    // The device is told of before its thread has come that far.
+    assert!(kept.desk.hung.wait(PATIENCE));
     let Kept { keeper, news, .. } = kept;
     let begun = Instant::now();
     assert!(matches!(keeper.stop(), Stopped::Abandoned));

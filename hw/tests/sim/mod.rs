@@ -16,7 +16,7 @@ use frontdesk_hw::pcm::port::{Direction, Errno, POLLED, Pcm, Ready, Standing, St
 use frontdesk_hw::rt::cycle::Duplex;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 /// What goes wrong, at the beginning of a wait.
@@ -76,9 +76,32 @@ pub(crate) struct World {
     pub(crate) pauses: u32,
     hold: bool,
     hang: bool,
+    /// Set as soon as the driver does not come back.
+    hung: Arc<Latch>,
     /// What was played, first channel, until it is full.
     pub(crate) played: Vec<i16>,
     pub(crate) starts: u32,
+}
+
+/// Something that happens once, in another thread.
+#[derive(Debug, Default)]
+pub(crate) struct Latch {
+    happened: Mutex<bool>,
+    told: Condvar,
+}
+
+impl Latch {
+    fn set(&self) {
+        *self.happened.lock().unwrap() = true;
+        self.told.notify_all();
+    }
+
+    /// Waits until it has happened; whether it has, within `patience`.
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let happened = self.happened.lock().unwrap();
+        let (happened, _) = self.told.wait_timeout_while(happened, patience, |happened| !*happened).unwrap();
+        *happened
+    }
 }
 
 /// A shared world.
@@ -136,6 +159,7 @@ impl Sim {
             pauses: 0,
             hold: false,
             hang: false,
+            hung: Arc::default(),
             played: Vec::with_capacity(plan.keep),
             starts: 0,
         })))
@@ -389,6 +413,7 @@ impl Waiter for SimWaiter {
             }
         }
         if self.0.world().hang {
+            self.0.world().hung.set();
             loop {
                 std::thread::park();
             }
@@ -450,6 +475,8 @@ pub(crate) struct Desk {
     plugs: Arc<Mutex<VecDeque<Plug>>>,
     pub(crate) opens: Arc<Mutex<u32>>,
     pub(crate) bell: Bell,
+    /// Whether the driver of one of them has [hung](Fault::Hang).
+    pub(crate) hung: Arc<Latch>,
     /// For more cycles than a list would hold: after the list, this again and again.
     pub(crate) forever: Option<Plan>,
 }
@@ -457,7 +484,7 @@ pub(crate) struct Desk {
 impl Desk {
     pub(crate) fn new(plugs: &[Plug]) -> Self {
         let plugs = Arc::new(Mutex::new(plugs.iter().cloned().collect()));
-        Self { plugs, opens: Arc::default(), bell: Bell::new().unwrap(), forever: None }
+        Self { plugs, opens: Arc::default(), bell: Bell::new().unwrap(), hung: Arc::default(), forever: None }
     }
 
     /// Something is plugged in.
@@ -502,7 +529,9 @@ impl Backend for Desk {
         };
         let card =
             Card { index: 1, id: "USB".into(), name: NAME.into(), capture: Some(0), playout: Some(0), usb: Some(usb) };
-        let duplex = Sim::new(&plan).duplex();
+        let sim = Sim::new(&plan);
+        sim.world().hung = Arc::clone(&self.hung);
+        let duplex = sim.duplex();
         Ok(Opened { name: NAME.into(), card: Some(card), echo: EchoMode::Device, duplex })
     }
 
