@@ -9,6 +9,7 @@ use frontdesk_core::twilio::twiml::TwimlError;
 use frontdesk_hw::desk::Desk;
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::Figures;
+use frontdesk_hw::knobs::Knobs;
 use log::{error, info, warn};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -110,7 +111,8 @@ impl App {
         let store = Store::open(&config.store)?;
         let off = config.desk.device == DeviceSpec::None;
         let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
-        let (desk_state, figures) = (Arc::new(DeskState::new(first)), hardware::figures());
+        let (knobs, figures) = (hardware::knobs(), hardware::figures());
+        let desk_state = Arc::new(DeskState::new(first, knobs));
         let seen = Arc::clone(&desk_state);
         let present = Arc::new(move || matches!(seen.device(), DeviceState::Ready(_)));
         let sound = (!off).then_some(Sound { figures, present });
@@ -190,7 +192,11 @@ impl App {
             clock: Clock::read,
             tasks: supervisor.calls(),
         };
-        let desk = if off { None } else { start_desk(&config, makings, desk_state, figures, tests, &mut supervisor)? };
+        let desk = if off {
+            None
+        } else {
+            start_desk(&config, makings, desk_state, (knobs, figures), tests, &mut supervisor)?
+        };
         info!("listening for Twilio on {public} as {}", config.phone.public_url);
         info!("listening for people on {admin}");
         Ok(Self {
@@ -258,11 +264,11 @@ fn start_desk(
     config: &Config,
     makings: Makings,
     state: Arc<DeskState>,
-    figures: &'static Figures,
+    (knobs, figures): (&'static Knobs, &'static Figures),
     tests: mpsc::Receiver<Asked>,
     supervisor: &mut Supervisor,
 ) -> Result<Option<Desk>, AppError> {
-    let (desk, side) = Desk::start(hardware::settings(&config.desk), figures).map_err(AppError::Desk)?;
+    let (desk, side) = Desk::start(hardware::settings(&config.desk), knobs, figures).map_err(AppError::Desk)?;
     let (port, wake) = (hardware::port(side, &config.desk), config.desk.wake);
     supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, tests, stop));
     Ok(Some(desk))

@@ -158,7 +158,6 @@ impl HealthSource for Status {
 
 impl DeskView for Status {
     fn report(&self) -> DeskReport {
-        let (muted, talking) = self.desk.state.muted_and_talking();
         let (state, device, why) = match self.desk.state.device() {
             DeviceState::Off => (DeskWord::Off, None, None),
             DeviceState::Absent(why) => (DeskWord::Absent, None, Some(why)),
@@ -175,8 +174,8 @@ impl DeskView for Status {
             remarks: device.as_ref().map(|device| device.remarks.clone()).unwrap_or_default(),
             device: device.map(|device| device.name),
             why,
-            talking,
-            muted,
+            talking: self.desk.state.is_talking(),
+            muted: self.desk.state.is_muted(),
             taking_turns: ready && figures.taking_turns.read() > 0.5,
             levels: DeskLevels {
                 microphone: level(&figures.capture_level),

@@ -159,7 +159,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&StoreConfig { path: directory.path().join("calls.db"), keep_days: 1 }).unwrap();
         let figures: &'static Figures = Box::leak(Box::default());
-        let state = DeskState::new(DeviceState::Absent("why".to_owned()));
+        let state = DeskState::new(DeviceState::Absent("why".to_owned()), Box::leak(Box::default()));
         let look: LookAt = Box::new(move || Look::at(figures, &state));
         let (proof, without) = (Proof::new(store.clone(), Some(look)), Proof::new(store.clone(), None));
         assert!(proof.give().await.is_ok() && without.give().await.is_ok());
@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_look_reads_what_the_threads_count() {
-        let (figures, state) = (Figures::new(), DeskState::new(DeviceState::Absent("why".to_owned())));
+        let (figures, state) =
+            (Figures::new(), DeskState::new(DeviceState::Absent("why".to_owned()), Box::leak(Box::default())));
         figures.rt_turns.raise();
         figures.opened.raise();
         figures.stalls.raise();

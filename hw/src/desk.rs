@@ -78,10 +78,9 @@ impl Side {
 }
 
 impl Desk {
-    /// Starts keeping a desk. `figures` are shared with whoever shows them.
-    pub fn start(settings: Settings, figures: &'static Figures) -> io::Result<(Self, Side)> {
+    /// Starts keeping a desk. `knobs` and `figures` are shared with whoever shows them.
+    pub fn start(settings: Settings, knobs: &'static Knobs, figures: &'static Figures) -> io::Result<(Self, Side)> {
         let (bell, worker_bell) = (Bell::new()?, Bell::new()?);
-        let knobs: &'static Knobs = Box::leak(Box::new(Knobs::new()));
         let (rt, dsp, ends) = rings::make();
         let worker = Worker::new(dsp, knobs, figures, bell.clone());
         let prober = worker.prober();

@@ -7,7 +7,7 @@
 use crate::bell::Bell;
 use crate::hid::descriptor::{Key, Layout};
 use crate::hid::handset::{CallLamps, Handset, HidEvent, Lost};
-use crate::hid::hidraw::{self, Which};
+use crate::hid::hidraw;
 use crate::hid::search::Search;
 use crate::keeper::Companion;
 use crate::keeper::news::Attached;
@@ -64,8 +64,8 @@ impl Lamps {
     }
 }
 
-/// Finds and opens the node of a device.
-type Open = Box<dyn FnMut(&Which) -> Result<(OwnedFd, Layout), String> + Send>;
+/// Finds and opens the node of the device at this path of sysfs.
+type Open = Box<dyn FnMut(&Path) -> Result<(OwnedFd, Layout), String> + Send>;
 
 /// Finds the buttons of each device that is attached.
 pub struct Panel {
@@ -76,7 +76,7 @@ pub struct Panel {
     bell: Bell,
     open: Open,
     /// While a device is attached that may have buttons.
-    search: Option<(Which, Search)>,
+    search: Option<(PathBuf, Search)>,
 }
 
 impl Panel {
@@ -95,7 +95,7 @@ impl Panel {
 
     fn begin(&mut self, sysfs: Option<PathBuf>, now: Instant) {
         if let Some(sysfs) = sysfs {
-            self.search = Some((Which::At(sysfs), Search::new(now)));
+            self.search = Some((sysfs, Search::new(now)));
             self.look_at(now);
         } else {
             // What is no USB device has no buttons of its own.
@@ -104,23 +104,23 @@ impl Panel {
     }
 
     fn look_at(&mut self, now: Instant) {
-        let Some((which, mut search)) = self.search.take() else { return };
+        let Some((sysfs, mut search)) = self.search.take() else { return };
         if let Some(lost) = self.let_go_of_the_lost() {
             self.failed(&mut search, now, &lost.to_string());
         } else if search.lasts(now) {
             self.tell(Ok(()));
         }
         if search.is_due(now) {
-            match self.start(&which) {
+            match self.start(&sysfs) {
                 Ok(()) => search.found(now),
                 Err(why) => self.failed(&mut search, now, &why),
             }
         }
-        self.search = Some((which, search));
+        self.search = Some((sysfs, search));
     }
 
-    fn start(&mut self, which: &Which) -> Result<(), String> {
-        let (fd, layout) = (self.open)(which)?;
+    fn start(&mut self, sysfs: &Path) -> Result<(), String> {
+        let (fd, layout) = (self.open)(sysfs)?;
         let can_unmute = layout.has(Key::PhoneMute);
         let lamps = self.lamps.lock().lamps;
         let handset = Handset::start(fd, layout, lamps, self.knobs, self.pressed.clone(), self.bell.clone())
@@ -191,9 +191,9 @@ impl Companion for Panel {
     }
 }
 
-fn open(which: &Which) -> Result<(OwnedFd, Layout), String> {
+fn open(at: &Path) -> Result<(OwnedFd, Layout), String> {
     let (sysfs, dev) = (Path::new(hidraw::SYSFS), Path::new(hidraw::DEV));
-    let node = hidraw::find(sysfs, which).map_err(|error| chain(&error))?;
+    let node = hidraw::find(sysfs, at).map_err(|error| chain(&error))?;
     let fd = hidraw::open(sysfs, dev, &node).map_err(|error| chain(&error))?;
     Ok((fd, node.layout))
 }

@@ -6,6 +6,7 @@ use frontdesk_hw::figures::Figures;
 use frontdesk_hw::hid::handset::{CallLamps, HidEvent};
 use frontdesk_hw::keeper::Settings;
 use frontdesk_hw::keeper::news::{Attached, News as DeviceNews};
+use frontdesk_hw::knobs::Knobs;
 use frontdesk_hw::rt::priority::Priority;
 use log::debug;
 
@@ -15,6 +16,11 @@ use crate::config::DeskConfig;
 /// What the configuration says about the sound card.
 pub fn settings(config: &DeskConfig) -> Settings {
     Settings { echo: config.echo, ..Settings::of(config.device.clone()) }
+}
+
+/// Knobs for the life of the process.
+pub fn knobs() -> &'static Knobs {
+    Box::leak(Box::default())
 }
 
 /// Figures for the life of the process: the audio threads must never be the ones to free them.

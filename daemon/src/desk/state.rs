@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use frontdesk_hw::knobs::Knobs;
+
 use super::port::Device;
 
 /// What is known of the device.
@@ -22,18 +24,22 @@ struct Known {
     early: Option<String>,
     /// The last such remark on the device that is there.
     arrived: Option<String>,
-    muted: bool,
     talking: bool,
 }
 
-/// How the desk is. Written by its task, read by whoever asks; the lock is held for a copy.
+/// How the desk is. Written by its task, read by whoever asks; the lock is held for a copy. Whether it is muted is told by
+/// the switch itself, which the audio thread obeys.
 #[derive(Debug)]
-pub struct DeskState(Mutex<Known>);
+pub struct DeskState {
+    known: Mutex<Known>,
+    knobs: &'static Knobs,
+}
 
 impl DeskState {
-    /// A desk whose device is `device`.
-    pub fn new(device: DeviceState) -> Self {
-        Self(Mutex::new(Known { device, early: None, arrived: None, muted: false, talking: false }))
+    /// A desk whose device is `device` and whose audio threads obey `knobs`.
+    pub fn new(device: DeviceState, knobs: &'static Knobs) -> Self {
+        let known = Mutex::new(Known { device, early: None, arrived: None, talking: false });
+        Self { known, knobs }
     }
 
     /// The device.
@@ -41,10 +47,14 @@ impl DeskState {
         self.lock().device.clone()
     }
 
-    /// Whether the microphone is off, and whether a conversation runs.
-    pub fn muted_and_talking(&self) -> (bool, bool) {
-        let known = self.lock();
-        (known.muted, known.talking)
+    /// Whether the microphone is off.
+    pub fn is_muted(&self) -> bool {
+        self.knobs.is_muted()
+    }
+
+    /// Whether a conversation runs.
+    pub fn is_talking(&self) -> bool {
+        self.lock().talking
     }
 
     pub(crate) fn set_device(&self, mut device: DeviceState) {
@@ -88,10 +98,6 @@ impl DeskState {
         }
     }
 
-    pub(super) fn set_muted(&self, muted: bool) {
-        self.lock().muted = muted;
-    }
-
     pub(super) fn set_talking(&self, talking: bool) {
         self.lock().talking = talking;
     }
@@ -105,11 +111,11 @@ impl DeskState {
             DeviceState::Ready(device) => device.name.clone(),
         };
         let talking = if known.talking { ", in conversation" } else { "" };
-        let muted = if known.muted { ", muted" } else { "" };
+        let muted = if self.is_muted() { ", muted" } else { "" };
         Some(format!("desk: {device}{talking}{muted}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

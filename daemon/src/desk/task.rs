@@ -222,7 +222,6 @@ impl Task {
                 News::Voice(voice) => self.reception.handle(now, Happening::Voice(voice)),
                 News::Muted(muted) => {
                     info!("the microphone was switched {} at the desk", if muted { "off" } else { "on" });
-                    self.state.set_muted(muted);
                     self.reception.handle(now, Happening::Muted(muted));
                 }
             }
@@ -258,10 +257,7 @@ impl Task {
             match act {
                 Act::Ear(ear) => self.port.knobs.set_ear(ear),
                 Act::OffHook(off_hook) => (self.port.show)(Shown { off_hook, ..Shown::default() }),
-                Act::Unmute => {
-                    (self.port.unmute)();
-                    self.state.set_muted(false);
-                }
+                Act::Unmute => (self.port.unmute)(),
                 Act::Play(earcon) => self.port.knobs.play(earcon),
                 Act::Begin(by) => self.begin(now, by),
                 Act::Leave => {

@@ -212,7 +212,7 @@ async fn while_a_first_connection_is_closed_in_its_setup_new_callers_reach_the_f
 async fn assert_spares_new_callers_until_it_connects(world: &World) {
     let health = || world.line.calls.conversations().health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
-    let state = Arc::new(DeskState::new(DeviceState::Off));
+    let state = Arc::new(DeskState::new(DeviceState::Off, Box::leak(Box::default())));
     let desk =
         Desk { spec: DeviceSpec::None, state, figures: frontdeskd::desk::hardware::figures(), tester: Tester::off() };
     let conversations = Arc::clone(world.line.calls.conversations());

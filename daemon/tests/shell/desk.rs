@@ -6,6 +6,7 @@ use frontdesk_core::desk::reception::{Ear, Earcon, Wake};
 use frontdesk_hw::block::LISTENING;
 use frontdeskd::desk::port::News;
 use frontdeskd::desk::selftest::Tester;
+use frontdeskd::desk::state::DeviceState;
 use frontdeskd::http::admin::CallControl as _;
 use serde_json::json;
 use std::time::Duration;
@@ -72,9 +73,9 @@ async fn a_voice_begins_nothing_where_only_the_button_may() {
     let mut desk = Desk::plugged_in(&world, Wake::Button).await;
     desk.notice(VoiceEvent::Sustained);
     until(|| desk.ends.noticed.is_empty()).await;
-    // Looked at one after the other: the mute is told of behind the voice.
-    desk.tell(News::Muted(true));
-    until(|| desk.state.muted_and_talking().0).await;
+    // Looked at one after the other: the remark is told of behind the voice.
+    desk.tell(News::Remark("its clock is slow".to_owned()));
+    until(|| matches!(desk.state.device(), DeviceState::Ready(device) if !device.remarks.is_empty())).await;
     assert_eq!((desk.knobs.ear(), desk.is_talking()), (Ear::Closed, false));
     assert_eq!(world.line.calls.conversations().active(), 0);
 }
@@ -170,7 +171,6 @@ async fn a_second_conversation_begins_where_the_first_one_stopped() {
 #[tokio::test]
 async fn the_desk_is_listed_among_the_calls() {
     use frontdeskd::clock::Clock;
-    use frontdeskd::desk::state::DeviceState;
     use frontdeskd::status::{self, Status};
     use std::sync::Arc;
 
@@ -200,7 +200,7 @@ async fn the_desk_is_listed_among_the_calls() {
 async fn only_a_speakerphone_that_is_named_is_missed() {
     use frontdesk_hw::device::DeviceSpec;
     use frontdeskd::clock::Clock;
-    use frontdeskd::desk::state::{DeskState, DeviceState};
+    use frontdeskd::desk::state::DeskState;
     use frontdeskd::http::admin::HealthSource as _;
     use frontdeskd::http::reply::{DeskWord, HealthStatus};
     use frontdeskd::status::{self, Status};
@@ -208,7 +208,7 @@ async fn only_a_speakerphone_that_is_named_is_missed() {
 
     let world = World::start().await;
     let health = |spec: DeviceSpec, device: DeviceState| {
-        let (state, figures) = (Arc::new(DeskState::new(device)), Box::leak(Box::default()));
+        let (state, figures) = (Arc::new(DeskState::new(device, Box::leak(Box::default()))), Box::leak(Box::default()));
         let shown = status::Desk { spec, state, figures, tester: Tester::off() };
         let conversations = Arc::clone(world.line.calls.conversations());
         Status::new(conversations, shown, world.line.store.clone(), Clock::read).health()

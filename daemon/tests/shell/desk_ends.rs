@@ -187,19 +187,20 @@ async fn what_is_told_of_the_device_is_shown() {
     for _ in 0..2 {
         desk.tell(News::Remark("its buttons are gone".to_owned()));
     }
-    desk.tell(News::Muted(true));
-    until(|| desk.state.muted_and_talking().0).await;
-    assert_eq!(remarks(&desk), ["buttons and lamps are not used", "its buttons are gone"], "once is enough");
+    until(|| desk.is_ready()).await;
+    until(|| remarks(&desk) == ["buttons and lamps are not used", "its buttons are gone"]).await;
     for told in [News::Buttons, News::NoButtons("not any more".to_owned())] {
         desk.tell(told);
     }
+    // Once is enough for each.
     until(|| remarks(&desk) == ["its buttons are gone", "not any more"]).await;
     desk.tell(News::Buttons);
     until(|| remarks(&desk) == ["its buttons are gone"]).await;
+    desk.mute(true);
     assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, muted"));
     desk.tell(News::Hook);
     until(|| desk.is_talking()).await;
-    assert_eq!((desk.unmuted(), desk.state.muted_and_talking().0), (1, false), "who presses it wants to be heard");
+    assert_eq!((desk.unmuted(), desk.state.is_muted()), (1, false), "who presses it wants to be heard");
     desk.unplug();
     until(|| !desk.is_ready()).await;
     assert_eq!(desk.state.device(), DeviceState::Absent("it was unplugged".to_owned()));

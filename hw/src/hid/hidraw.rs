@@ -21,37 +21,6 @@ const MOST_LEVELS: usize = 32;
 /// Bytes of a sysfs attribute that is text.
 const MAX_TEXT: u64 = 4096;
 
-/// Which USB device is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
-    /// The one that this path of sysfs is or lies below, such as `/sys/class/sound/card1`; links are followed.
-    At(PathBuf),
-    /// The one in this port, by its name in `/sys/bus/usb/devices`, such as `1-1.4`.
-    Port(String),
-    /// Any with these ids.
-    Ids {
-        /// idVendor.
-        vendor: u16,
-        /// idProduct.
-        product: u16,
-        /// iSerial, if it must be a certain one.
-        serial: Option<String>,
-    },
-}
-
-impl std::fmt::Display for Which {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::At(path) => write!(f, "{}", path.display()),
-            Self::Port(port) => write!(f, "USB port {port}"),
-            Self::Ids { vendor, product, serial: None } => write!(f, "usb:{vendor:04x}:{product:04x}"),
-            Self::Ids { vendor, product, serial: Some(serial) } => {
-                write!(f, "usb:{vendor:04x}:{product:04x}:{}", serial.escape_debug())
-            }
-        }
-    }
-}
-
 /// A hidraw node that controls a telephone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
@@ -80,16 +49,16 @@ pub enum FindError {
         source: io::Error,
     },
     /// The device has no HID interface, or is not there.
-    #[error("{which} has no hidraw node: it is not plugged in or has no buttons")]
+    #[error("{at} has no hidraw node: it is not plugged in or has no buttons")]
     None {
-        /// What was looked for.
-        which: Which,
+        /// Where it was looked for.
+        at: PathBuf,
     },
     /// It has some, for something else.
-    #[error("{nodes} of {which} has neither a hook switch nor a mute key nor an off-hook lamp")]
+    #[error("{nodes} of {at} has neither a hook switch nor a mute key nor an off-hook lamp")]
     NoTelephone {
-        /// What was looked for.
-        which: Which,
+        /// Where it was looked for.
+        at: PathBuf,
         /// The nodes, with commas.
         nodes: String,
     },
@@ -156,9 +125,10 @@ pub fn usb_device_of(sysfs: &Path, path: &Path) -> Option<PathBuf> {
     ancestors.take_while(|it| it.starts_with(&root)).find(|it| it.join("idVendor").is_file()).map(Path::to_owned)
 }
 
-/// Finds the telephone's node of a device. Of several the one with the most of hook switch, mute key and their lamps, then
-/// the one with the lowest number. Reads `sysfs`, given as [`SYSFS`] but in tests.
-pub fn find(sysfs: &Path, which: &Which) -> Result<Node, FindError> {
+/// Finds the telephone's node of the USB device that the path `at` of sysfs is or lies below, such as
+/// `/sys/class/sound/card1`; links are followed. Of several the one with the most of hook switch, mute key and their
+/// lamps, then the one with the lowest number. Reads `sysfs`, given as [`SYSFS`] but in tests.
+pub fn find(sysfs: &Path, at: &Path) -> Result<Node, FindError> {
     let class = sysfs.join("class/hidraw");
     let names = match list(&class) {
         Ok(names) => names,
@@ -166,14 +136,14 @@ pub fn find(sysfs: &Path, which: &Which) -> Result<Node, FindError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && sysfs.is_dir() => Vec::new(),
         Err(source) => return Err(FindError::List { path: class, source }),
     };
-    let meant = meant(sysfs, which);
+    let meant = usb_device_of(sysfs, at);
     let mut seen = Vec::new();
     let mut found: Vec<Node> = Vec::new();
     let mut broken = None;
     for name in names {
         // What vanishes while it is looked at was unplugged: as if it had not been listed.
         let Some((usb, ids)) = owner(sysfs, &class.join(&name)) else { continue };
-        if !meant.as_ref().is_some_and(|meant| meant.matches(&usb, ids)) {
+        if meant.as_ref() != Some(&usb) {
             continue;
         }
         let entry = class.join(&name);
@@ -184,13 +154,13 @@ pub fn find(sysfs: &Path, which: &Which) -> Result<Node, FindError> {
             Err(source) => broken = broken.or(Some(FindError::Descriptor { node: name, source })),
         }
     }
-    let which = || which.clone();
+    let at = || at.to_owned();
     // Of equals `max_by_key` takes the last.
     match (found.into_iter().rev().max_by_key(worth), broken, seen.is_empty()) {
         (Some(node), _, _) => Ok(node),
         (None, Some(broken), _) => Err(broken),
-        (None, None, true) => Err(FindError::None { which: which() }),
-        (None, None, false) => Err(FindError::NoTelephone { which: which(), nodes: seen.join(", ") }),
+        (None, None, true) => Err(FindError::None { at: at() }),
+        (None, None, false) => Err(FindError::NoTelephone { at: at(), nodes: seen.join(", ") }),
     }
 }
 
@@ -235,36 +205,6 @@ fn is_still(sysfs: &Path, node: &Node) -> bool {
     let entry = sysfs.join("class/hidraw").join(&node.name);
     owner(sysfs, &entry).is_some_and(|(usb, ids)| usb == node.usb && ids == node.ids)
         && descriptor(&entry).is_ok_and(|bytes| Layout::parse(&bytes).is_ok_and(|layout| layout == node.layout))
-}
-
-/// A device that is meant, resolved once.
-enum Meant {
-    Usb(PathBuf),
-    Port(String),
-    Ids { vendor: u16, product: u16, serial: Option<String> },
-}
-
-fn meant(sysfs: &Path, which: &Which) -> Option<Meant> {
-    Some(match which {
-        Which::At(path) => Meant::Usb(usb_device_of(sysfs, path)?),
-        Which::Port(port) => Meant::Port(port.clone()),
-        Which::Ids { vendor, product, serial } => {
-            Meant::Ids { vendor: *vendor, product: *product, serial: serial.clone() }
-        }
-    })
-}
-
-impl Meant {
-    fn matches(&self, usb: &Path, ids: (u16, u16)) -> bool {
-        match self {
-            Self::Usb(path) => path == usb,
-            Self::Port(port) => usb.file_name().is_some_and(|name| name == port.as_str()),
-            Self::Ids { vendor, product, serial } => {
-                ids == (*vendor, *product)
-                    && serial.as_ref().is_none_or(|it| text(&usb.join("serial")).as_ref() == Some(it))
-            }
-        }
-    }
 }
 
 /// The names in the class folder, by number.

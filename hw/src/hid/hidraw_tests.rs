@@ -19,7 +19,7 @@ impl Sysfs {
     }
 
     /// A USB device in a port below a hub.
-    fn usb(&self, port: &str, ids: (u16, u16), serial: Option<&str>) -> PathBuf {
+    fn usb(&self, port: &str, ids: (u16, u16)) -> PathBuf {
         let hub = self.path().join("devices/pci0000:00/0000:00:14.0/usb1/1-1");
         let usb = hub.join(port);
         fs::create_dir_all(&usb).unwrap();
@@ -27,9 +27,6 @@ impl Sysfs {
         fs::write(hub.join("idProduct"), "0002\n").unwrap();
         fs::write(usb.join("idVendor"), format!("{:04x}\n", ids.0)).unwrap();
         fs::write(usb.join("idProduct"), format!("{:04x}\n", ids.1)).unwrap();
-        if let Some(serial) = serial {
-            fs::write(usb.join("serial"), format!("{serial}\n")).unwrap();
-        }
         usb
     }
 
@@ -55,89 +52,78 @@ impl Sysfs {
         link
     }
 
-    fn find(&self, which: &Which) -> Result<Node, FindError> {
-        find(self.path(), which)
+    fn find(&self, at: &Path) -> Result<Node, FindError> {
+        find(self.path(), at)
     }
-}
-
-fn ids(vendor: u16, product: u16) -> Which {
-    Which::Ids { vendor, product, serial: None }
 }
 
 #[test]
 fn the_node_below_the_cards_own_usb_device_is_found() {
     let sysfs = Sysfs::new();
-    let keyboard = sysfs.usb("1-1.1", (0x046D, 0xC31C), None);
-    let first = sysfs.usb("1-1.2", (0x0B0E, 0x0422), Some("A"));
-    let second = sysfs.usb("1-1.3", (0x0B0E, 0x0422), Some("B"));
+    let keyboard = sysfs.usb("1-1.1", (0x046D, 0xC31C));
+    let first = sysfs.usb("1-1.2", (0x0B0E, 0x0422));
+    let second = sysfs.usb("1-1.3", (0x0B0E, 0x0422));
     sysfs.hid(&keyboard, 0, KEYBOARD);
     sysfs.hid(&first, 1, SWITCH);
     sysfs.hid(&second, 10, TOGGLE);
     let card = sysfs.card(&second, 2);
 
-    let node = sysfs.find(&Which::At(card)).unwrap();
+    let node = sysfs.find(&card).unwrap();
     assert_eq!((node.name.as_str(), node.numbers, node.ids), ("hidraw10", (243, 10), (0x0B0E, 0x0422)));
     assert_eq!(node.layout, Layout::parse(TOGGLE).unwrap());
     assert_eq!(node.usb, fs::canonicalize(&second).unwrap());
-    assert_eq!(sysfs.find(&Which::At(second)).unwrap(), node);
-    assert_eq!(sysfs.find(&Which::Port("1-1.3".to_owned())).unwrap(), node);
-
-    assert_eq!(sysfs.find(&ids(0x0B0E, 0x0422)).unwrap().name, "hidraw1");
-    let serial = |serial: &str| Which::Ids { vendor: 0x0B0E, product: 0x0422, serial: Some(serial.to_owned()) };
-    assert_eq!(sysfs.find(&serial("B")).unwrap().name, "hidraw10");
-    assert!(matches!(sysfs.find(&serial("C")), Err(FindError::None { .. })));
+    assert_eq!(sysfs.find(&second).unwrap(), node);
+    assert_eq!(sysfs.find(&first).unwrap().name, "hidraw1");
 }
 
 #[test]
 fn of_several_nodes_the_one_with_most_of_a_telephone_is_taken() {
     let sysfs = Sysfs::new();
-    let usb = sysfs.usb("1-1.2", (0x047F, 1), None);
+    let usb = sysfs.usb("1-1.2", (0x047F, 1));
     sysfs.hid(&usb, 3, KEYBOARD);
     sysfs.hid(&usb, 4, BARE);
     sysfs.hid(&usb, 5, SWITCH);
     sysfs.hid(&usb, 6, SWITCH);
-    assert_eq!(sysfs.find(&ids(0x047F, 1)).unwrap().name, "hidraw5");
+    assert_eq!(sysfs.find(&usb).unwrap().name, "hidraw5");
 }
 
 #[test]
 fn a_device_without_buttons_is_told_from_one_without_a_telephones() {
     let sysfs = Sysfs::new();
-    let silent = sysfs.usb("1-1.1", (1, 1), None);
-    let keyboard = sysfs.usb("1-1.2", (1, 2), None);
+    let silent = sysfs.usb("1-1.1", (1, 1));
+    let keyboard = sysfs.usb("1-1.2", (1, 2));
     sysfs.hid(&keyboard, 0, KEYBOARD);
-    let none = sysfs.find(&Which::At(silent)).unwrap_err().to_string();
-    assert!(none.ends_with("has no hidraw node: it is not plugged in or has no buttons"), "{none}");
     assert_eq!(
-        sysfs.find(&ids(1, 1)).unwrap_err().to_string(),
-        format!("usb:0001:0001{}", &none[none.find(" has").unwrap()..])
+        sysfs.find(&silent).unwrap_err().to_string(),
+        format!("{} has no hidraw node: it is not plugged in or has no buttons", silent.display())
     );
     assert_eq!(
-        sysfs.find(&ids(1, 2)).unwrap_err().to_string(),
-        "hidraw0 of usb:0001:0002 has neither a hook switch nor a mute key nor an off-hook lamp"
+        sysfs.find(&keyboard).unwrap_err().to_string(),
+        format!("hidraw0 of {} has neither a hook switch nor a mute key nor an off-hook lamp", keyboard.display())
     );
-    assert!(matches!(sysfs.find(&Which::At(PathBuf::from("/nowhere"))), Err(FindError::None { .. })));
+    assert!(matches!(sysfs.find(Path::new("/nowhere")), Err(FindError::None { .. })));
 }
 
 #[test]
 fn a_broken_descriptor_is_named_unless_another_node_will_do() {
     let sysfs = Sysfs::new();
-    let usb = sysfs.usb("1-1.2", (1, 2), None);
+    let usb = sysfs.usb("1-1.2", (1, 2));
     sysfs.hid(&usb, 0, &SWITCH[..7]);
-    let error = sysfs.find(&ids(1, 2)).unwrap_err();
+    let error = sysfs.find(&usb).unwrap_err();
     assert_eq!(error.to_string(), "the report descriptor of hidraw0 cannot be used");
     assert!(matches!(error, FindError::Descriptor { source: DescriptorError::Truncated { at: 6 }, .. }));
     sysfs.hid(&usb, 1, SWITCH);
-    assert_eq!(sysfs.find(&ids(1, 2)).unwrap().name, "hidraw1");
-    let long = sysfs.usb("1-1.3", (1, 3), None);
+    assert_eq!(sysfs.find(&usb).unwrap().name, "hidraw1");
+    let long = sysfs.usb("1-1.3", (1, 3));
     sysfs.hid(&long, 7, &[0; 2 * MAX_DESCRIPTOR]);
     let source = DescriptorError::TooLong { len: MAX_DESCRIPTOR + 1 };
-    assert!(matches!(sysfs.find(&ids(1, 3)), Err(FindError::Descriptor { source: found, .. }) if found == source));
+    assert!(matches!(sysfs.find(&long), Err(FindError::Descriptor { source: found, .. }) if found == source));
 }
 
 #[test]
 fn what_vanishes_or_makes_no_sense_is_passed_over() {
     let sysfs = Sysfs::new();
-    let usb = sysfs.usb("1-1.2", (1, 2), None);
+    let usb = sysfs.usb("1-1.2", (1, 2));
     let class = sysfs.path().join("class/hidraw");
     symlink("/nowhere/hidraw0", class.join("hidraw0")).unwrap();
     symlink("/", class.join("hidraw1")).unwrap();
@@ -149,15 +135,16 @@ fn what_vanishes_or_makes_no_sense_is_passed_over() {
     let unnumbered = sysfs.hid(&usb, 4, SWITCH);
     fs::write(unnumbered.join("hidraw/hidraw4/dev"), "x").unwrap();
     sysfs.hid(&usb, 5, SWITCH);
-    assert_eq!(sysfs.find(&ids(1, 2)).unwrap().name, "hidraw5");
+    assert_eq!(sysfs.find(&usb).unwrap().name, "hidraw5");
 }
 
 #[test]
 fn a_system_without_hid_is_no_fault_and_one_without_sysfs_is() {
     let sysfs = Sysfs::new();
     fs::remove_dir(sysfs.path().join("class/hidraw")).unwrap();
-    assert!(matches!(sysfs.find(&ids(1, 2)), Err(FindError::None { .. })));
-    assert!(matches!(find(&sysfs.path().join("nowhere"), &ids(1, 2)), Err(FindError::List { .. })));
+    let usb = sysfs.usb("1-1.2", (1, 2));
+    assert!(matches!(sysfs.find(&usb), Err(FindError::None { .. })));
+    assert!(matches!(find(&sysfs.path().join("nowhere"), &usb), Err(FindError::List { .. })));
 }
 
 fn node(name: &str, numbers: (u32, u32)) -> Node {
@@ -166,10 +153,10 @@ fn node(name: &str, numbers: (u32, u32)) -> Node {
 
 /// `/dev/null` as the node of a device: a character device that everybody has.
 fn null(sysfs: &Sysfs) -> Node {
-    let usb = sysfs.usb("1-1.2", (0x0B0E, 0x0422), None);
+    let usb = sysfs.usb("1-1.2", (0x0B0E, 0x0422));
     let device = sysfs.hid(&usb, 3, SWITCH);
     symlink(device.join("hidraw/hidraw3"), sysfs.path().join("class/hidraw/null")).unwrap();
-    let found = sysfs.find(&Which::At(usb)).unwrap();
+    let found = sysfs.find(&usb).unwrap();
     Node { name: "null".to_owned(), numbers: (1, 3), ..found }
 }
 
@@ -212,7 +199,7 @@ fn a_keyboard_that_got_the_name_and_the_number_is_not_opened() {
     let class = sysfs.path().join("class/hidraw/null");
     fs::remove_file(&class).unwrap();
     assert!(!opens());
-    let other = sysfs.usb("1-1.4", found.ids, None);
+    let other = sysfs.usb("1-1.4", found.ids);
     symlink(sysfs.hid(&other, 4, SWITCH).join("hidraw/hidraw4"), &class).unwrap();
     assert!(!opens());
 }

@@ -24,7 +24,9 @@ use crate::rt::priority;
 use backend::{AlsaBackend, Backend};
 use news::{Attached, Outlet};
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -90,14 +92,6 @@ impl Companion for () {
     fn detached(&mut self) {}
 }
 
-/// What the keeper may be asked.
-pub(crate) enum Command {
-    /// Another device, or the same one anew.
-    Use(Settings),
-    /// The end.
-    Stop,
-}
-
 /// How it ended.
 pub enum Stopped {
     /// All threads are joined and the device is closed; the rings' ends can be used again.
@@ -112,7 +106,7 @@ const STOPPING: Duration = Duration::from_secs(3);
 
 /// The handle of a running keeper.
 pub struct Keeper {
-    commands: Sender<Command>,
+    stop: Arc<AtomicBool>,
     bell: Bell,
     done: Receiver<Option<RtEnds>>,
     thread: Option<JoinHandle<()>>,
@@ -149,24 +143,20 @@ impl Keeper {
         companion: Box<dyn Companion>,
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
-        let (commands, wanted) = channel();
+        let stop = Arc::<AtomicBool>::default();
         let (tell, done) = sync_channel(1);
-        let parts = run::Parts { backend, settings, knobs, worker, outlet, companion, bell: bell.clone(), wanted };
+        let (its, its_bell) = (Arc::clone(&stop), bell.clone());
+        let parts = run::Parts { backend, settings, knobs, worker, outlet, companion, bell: its_bell, stop: its };
         let thread = std::thread::Builder::new().name("desk-keeper".into()).spawn(move || {
             let ends = run::Run::new(parts, ends, figures).run();
             let _ = tell.send(ends);
         })?;
-        Ok(Self { commands, bell, done, thread: Some(thread) })
-    }
-
-    /// Takes other settings, and the device anew. Returns at once.
-    pub fn reopen(&self, settings: Settings) {
-        self.ask(Command::Use(settings));
+        Ok(Self { stop, bell, done, thread: Some(thread) })
     }
 
     /// Closes the device and joins every thread, or leaves them behind after three seconds.
     pub fn stop(mut self) -> Stopped {
-        self.ask(Command::Stop);
+        self.ask_to_stop();
         match self.done.recv_timeout(STOPPING) {
             Ok(ends) => {
                 if let Some(thread) = self.thread.take() {
@@ -179,9 +169,8 @@ impl Keeper {
         }
     }
 
-    fn ask(&self, command: Command) {
-        // A keeper that is gone has nothing left to be asked for.
-        let _ = self.commands.send(command);
+    fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Release);
         self.bell.ring();
     }
 }
@@ -189,6 +178,6 @@ impl Keeper {
 impl Drop for Keeper {
     /// Asks for the end and does not wait for it.
     fn drop(&mut self) {
-        self.ask(Command::Stop);
+        self.ask_to_stop();
     }
 }

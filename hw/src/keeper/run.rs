@@ -3,7 +3,7 @@
 use super::backend::{Backend, Failure, Opened};
 use super::course::Course;
 use super::news::{Attached, Outlet, Trouble};
-use super::{Command, Companion, Settings};
+use super::{Companion, Settings};
 use crate::bell::Bell;
 use crate::device::DeviceSpec;
 use crate::figures::Figures;
@@ -17,7 +17,8 @@ use crate::rt::trace::{self, RtEvent};
 use heapless::spsc::{Consumer, Producer};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::AsFd;
-use std::sync::mpsc::Receiver;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long the real-time thread may take to say which priority it got, and to end when asked to.
@@ -34,9 +35,9 @@ pub(super) struct Parts<B> {
     pub(super) worker: Bell,
     pub(super) outlet: Outlet,
     pub(super) companion: Box<dyn Companion>,
-    /// Rung for commands and by the real-time thread's end.
+    /// Rung for the stop and by the real-time thread's end.
     pub(super) bell: Bell,
-    pub(super) wanted: Receiver<Command>,
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 pub(super) struct Run<B> {
@@ -81,7 +82,7 @@ impl<B: Backend> Run<B> {
     pub(super) fn run(mut self) -> Option<RtEnds> {
         loop {
             self.wait();
-            if self.commands() {
+            if self.parts.stop.load(Ordering::Acquire) {
                 break;
             }
             self.look();
@@ -107,24 +108,6 @@ impl<B: Backend> Run<B> {
         let wait = wait.min(if self.parts.outlet.flush() { Duration::from_secs(1) } else { OFFERING });
         listen(&self.parts.bell, self.parts.backend.watch(), wait);
         self.parts.bell.answer();
-    }
-
-    /// Does what was asked for; whether that was to stop.
-    fn commands(&mut self) -> bool {
-        loop {
-            match self.parts.wanted.try_recv() {
-                Ok(Command::Stop) => return true,
-                Ok(Command::Use(settings)) => {
-                    self.detach();
-                    self.course = Course::new(settings.pace, u64::from(std::process::id()));
-                    if let Life::Absent { next, .. } = &mut self.life {
-                        *next = first_try(&settings);
-                    }
-                    self.parts.settings = settings;
-                }
-                Err(_) => return false,
-            }
-        }
     }
 
     /// Looks at what has happened meanwhile.
