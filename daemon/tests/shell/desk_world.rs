@@ -11,12 +11,16 @@ use frontdesk_core::audio::vad::VoiceEvent;
 use frontdesk_core::desk::reception::{Ear, Earcon, Wake};
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::id::ConversationId;
+use frontdesk_core::units::SampleRate;
 use frontdesk_hw::bell::Bell;
 use frontdesk_hw::block::{Heard, LISTENING, Nanos, Noticed, Speech};
 use frontdesk_hw::dsp::Worker;
 use frontdesk_hw::figures::Figures;
-use frontdesk_hw::knobs::Knobs;
-use frontdesk_hw::rings::{self, DspEnds};
+use frontdesk_hw::knobs::{EchoMode, Knobs};
+use frontdesk_hw::pcm::negotiate::{Format, Setting};
+use frontdesk_hw::pcm::port::Direction;
+use frontdesk_hw::rings::{self, DspEnds, RtEnds};
+use frontdesk_hw::rt::ports::Ports;
 use frontdeskd::conversation::running::Conversations;
 use frontdeskd::desk::port::{Device, News, Opening, Port, Shown};
 use frontdeskd::desk::selftest::Tester;
@@ -42,6 +46,7 @@ enum Told {
 }
 
 pub(crate) struct Desk {
+    rt: RtEnds,
     /// The worker's ends of the rings.
     pub(crate) ends: DspEnds,
     pub(crate) knobs: &'static Knobs,
@@ -60,7 +65,11 @@ pub(crate) struct Desk {
 impl Desk {
     /// A desk of `world` whose device is still to come.
     pub(crate) fn start(world: &World, wake: Wake) -> Self {
-        let (_, ends, net) = rings::make();
+        Self::start_with(world, wake, patient())
+    }
+
+    fn start_with(world: &World, wake: Wake, patience: Patience) -> Self {
+        let (rt, ends, net) = rings::make();
         let (bell, worker) = (Bell::new().unwrap(), Bell::new().unwrap());
         let knobs: &'static Knobs = Box::leak(Box::new(Knobs::new()));
         let figures: &'static Figures = Box::leak(Box::new(Figures::new()));
@@ -84,14 +93,15 @@ impl Desk {
             figures,
             show: Box::new(move |show| lamps.lock().unwrap().push(show)),
             unmute: Box::new(move || {
+                knobs.set_muted(false);
                 key.fetch_add(1, Ordering::Relaxed);
             }),
         };
-        let state = Arc::new(DeskState::new(DeviceState::Absent("it is being looked for".to_owned())));
+        let state = Arc::new(DeskState::new(DeviceState::Absent("it is being looked for".to_owned()), knobs));
         let (stop, conversations) = (CancellationToken::new(), Arc::clone(world.line.calls.conversations()));
         let mut task = JoinSet::new();
-        task.spawn(task::run(port, wake, makings(world), Arc::clone(&state), asked, stop.clone()));
-        Self { ends, knobs, worker, state, stop, task, conversations, bell, told, shown, unmuted }
+        task.spawn(task::run(port, wake, makings(world, patience), Arc::clone(&state), asked, stop.clone()));
+        Self { rt, ends, knobs, worker, state, stop, task, conversations, bell, told, shown, unmuted }
     }
 
     /// A desk of `world` with a speakerphone.
@@ -104,7 +114,14 @@ impl Desk {
 
     /// A desk in conversation with the model, which has been asked for a greeting.
     pub(crate) async fn talking(world: &World) -> (Self, Server) {
-        let desk = Self::plugged_in(world, Wake::Button).await;
+        Self::talking_with(world, patient()).await
+    }
+
+    /// The same, with so much patience for a silent visitor.
+    pub(crate) async fn talking_with(world: &World, patience: Patience) -> (Self, Server) {
+        let desk = Self::start_with(world, Wake::Button, patience);
+        desk.plug_in();
+        until(|| desk.is_ready()).await;
         desk.tell(News::Hook);
         let mut gemini = world.gemini.listen().await;
         assert_eq!(asked(&mut gemini).await, json!({ "clientContent": { "turnComplete": true } }));
@@ -129,6 +146,12 @@ impl Desk {
     pub(crate) fn tell(&self, news: News) {
         self.told.send(Told::News(news)).unwrap();
         self.bell.ring();
+    }
+
+    /// The mute key is pressed: the microphone is switched first, and told of then.
+    pub(crate) fn mute(&self, muted: bool) {
+        self.knobs.set_muted(muted);
+        self.tell(News::Muted(muted));
     }
 
     /// The task panics.
@@ -157,6 +180,21 @@ impl Desk {
         speech
     }
 
+    /// Takes speech to the end of a reply.
+    pub(crate) async fn hear_out(&mut self) {
+        while !self.take().await.last {}
+    }
+
+    /// The real worker and what the real-time thread does with a period, in place of what the test plays.
+    pub(crate) fn sound(&mut self) -> Sound {
+        let (rt, ends, _) = rings::make();
+        let (rt, ends) = (std::mem::replace(&mut self.rt, rt), std::mem::replace(&mut self.ends, ends));
+        let figures = Box::leak(Box::default());
+        self.knobs.set_echo(EchoMode::Device);
+        let worker = Worker::new(ends, self.knobs, figures, self.bell.clone());
+        Sound { ports: Ports::new(rt, self.knobs, figures), worker, periods: 0 }
+    }
+
     /// Waits until nothing more fits into the ring of speech.
     pub(crate) async fn full(&self) {
         until(|| self.ends.speech.len() == ROOM).await;
@@ -178,7 +216,7 @@ impl Desk {
     }
 
     pub(crate) fn is_talking(&self) -> bool {
-        self.state.muted_and_talking().1
+        self.state.is_talking()
     }
 
     /// Whether the off-hook lamp is lit.
@@ -208,13 +246,44 @@ impl Desk {
     }
 }
 
-fn makings(world: &World) -> Makings {
-    let line = &world.line;
+/// A loudspeaker and a microphone in the hands of the real audio code.
+pub(crate) struct Sound {
+    ports: Ports,
+    worker: Worker,
+    periods: u64,
+}
+
+impl Sound {
+    /// The microphone has so many blocks of a loud sound; the loudspeaker's part of them is returned.
+    pub(crate) fn hears(&mut self, blocks: usize) -> Vec<u8> {
+        let [capture, playout] = [Direction::Capture, Direction::Playout].map(|direction| {
+            let rate = SampleRate::LISTENING;
+            Setting { direction, rate, format: Format::S16, channels: 1, period: LISTENING, buffer: 4 * LISTENING }
+        });
+        let mut played = vec![0; blocks * 2 * LISTENING];
+        for period in played.chunks_mut(2 * LISTENING) {
+            self.periods += 1;
+            let at = Nanos(self.periods * 10_000_000);
+            self.ports.playout(period, &playout, at);
+            self.ports.captured(&[0x11; 2 * LISTENING], &capture, at);
+            self.worker.turn();
+        }
+        played
+    }
+}
+
+/// A desk that waits for a silent visitor as long as no test lasts.
+fn patient() -> Patience {
     let long = Duration::from_mins(10);
+    Patience { no_input: long, goodbye: long, longest: 2 * long }
+}
+
+fn makings(world: &World, patience: Patience) -> Makings {
+    let line = &world.line;
     Makings {
         gemini: line.gemini.clone(),
         clinic: line.clinic.clone(),
-        patience: Patience { no_input: long, goodbye: long, longest: 2 * long },
+        patience,
         conversations: Arc::clone(line.calls.conversations()),
         connector: Arc::clone(&line.connector),
         store: line.store.clone(),

@@ -9,6 +9,7 @@ mod connect;
 mod connections;
 mod desk;
 mod desk_ends;
+mod desk_quiet;
 mod desk_world;
 mod fakes;
 mod hook;
