@@ -71,7 +71,7 @@ fn told(happened: Happened) -> Option<News> {
             debug!("the sound card: {:?}", event.what);
             return None;
         }
-        Happened::Button(HidEvent::Hook(_)) => News::Hook,
+        Happened::Button(HidEvent::Hook(hook)) => News::Hook(hook),
         Happened::Button(HidEvent::Muted(muted)) => News::Muted(muted),
         // They are looked for again, and it is told when they stay away.
         Happened::Button(HidEvent::Lost(why)) => {

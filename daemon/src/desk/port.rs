@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use frontdesk_core::audio::vad::VoiceEvent;
+use frontdesk_core::desk::reception::Hook;
 use frontdesk_hw::bell::Bell;
 use frontdesk_hw::dsp::probe::Prober;
 use frontdesk_hw::figures::Figures;
@@ -28,8 +29,8 @@ pub enum News {
     Buttons,
     /// Something is wrong that a person can do something about: what, and what would do.
     Trouble(String),
-    /// The hook button was pressed.
-    Hook,
+    /// The hook button was pressed, or the receiver moved.
+    Hook(Hook),
     /// The microphone was switched off or on at the device.
     Muted(bool),
     /// A voice, while the ear is watching.

@@ -216,7 +216,7 @@ impl Task {
                         self.state.set_device(DeviceState::Absent(trouble));
                     }
                 }
-                News::Hook => self.reception.handle(now, Happening::Hook),
+                News::Hook(hook) => self.reception.handle(now, Happening::Hook(hook)),
                 // The loudspeaker's own, perhaps.
                 News::Voice(_) if self.tests.is_heard(now) => {}
                 News::Voice(voice) => self.reception.handle(now, Happening::Voice(voice)),

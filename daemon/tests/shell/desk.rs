@@ -21,14 +21,14 @@ async fn the_hook_begins_a_conversation_and_ends_it() {
     let world = World::start().await;
     let desk = Desk::plugged_in(&world, Wake::Button).await;
     assert_eq!((desk.knobs.ear(), desk.lamp(), desk.knobs.take_earcon()), (Ear::Closed, false, None));
-    desk.tell(News::Hook);
+    desk.press();
     assert_eq!(desk.earcon().await, Earcon::Begin);
     assert_eq!((desk.knobs.ear(), desk.lamp(), desk.unmuted(), desk.is_talking()), (Ear::Open, true, 1, true));
     let mut gemini = world.gemini.listen().await;
     assert_eq!(asked(&mut gemini).await, json!({ "clientContent": { "turnComplete": true } }), "a greeting");
     assert!(world.counted(r#"frontdesk_desk_conversations_started_total{by="button"} 1"#));
 
-    desk.tell(News::Hook);
+    desk.press();
     assert_eq!(desk.earcon().await, Earcon::End);
     desk.free().await;
     world.idle().await;
@@ -155,12 +155,12 @@ async fn a_second_conversation_begins_where_the_first_one_stopped() {
     desk.full().await;
     desk.take().await;
     desk.full().await;
-    desk.tell(News::Hook);
+    desk.press();
     desk.free().await;
     let of_the_first = std::iter::from_fn(|| desk.ends.speech.dequeue()).last().unwrap();
     world.idle().await;
 
-    desk.tell(News::Hook);
+    desk.press();
     let mut gemini = world.gemini.listen().await;
     say(&mut gemini, &ramp(100, 240)).await;
     let first = desk.take().await;

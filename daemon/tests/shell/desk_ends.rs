@@ -23,7 +23,7 @@ use super::world::{World, until};
 async fn assert_refused(world: &World, why: &str) {
     let desk = Desk::plugged_in(world, Wake::Button).await;
     let running = world.line.calls.conversations().active();
-    desk.tell(News::Hook);
+    desk.press();
     assert_eq!(desk.earcon().await, Earcon::Sorry);
     desk.free().await;
     assert!(world.counted(&format!("frontdesk_desk_conversations_refused_total{{why=\"{why}\"}} 1")), "{why}");
@@ -85,7 +85,7 @@ async fn a_plug_that_is_put_back_at_once_interrupts_and_does_not_end() {
     say(&mut gemini, &ramp(3_000, 240)).await;
     let block = desk.take().await;
     assert_eq!((block.end, block.epoch), (handed + 240, desk.knobs.epoch()));
-    desk.tell(News::Hook);
+    desk.press();
     desk.free().await;
     let record = record(&world).await;
     let kinds: Vec<&str> = record.events.iter().map(|event| &*event.kind).collect();
@@ -198,7 +198,7 @@ async fn what_is_told_of_the_device_is_shown() {
     until(|| remarks(&desk) == ["its buttons are gone"]).await;
     desk.mute(true);
     assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, muted"));
-    desk.tell(News::Hook);
+    desk.press();
     until(|| desk.is_talking()).await;
     assert_eq!((desk.unmuted(), desk.state.is_muted()), (1, false), "who presses it wants to be heard");
     desk.unplug();

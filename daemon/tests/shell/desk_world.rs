@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use frontdesk_core::audio::vad::VoiceEvent;
-use frontdesk_core::desk::reception::{Ear, Earcon, Wake};
+use frontdesk_core::desk::reception::{Ear, Earcon, Hook, Wake};
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::units::SampleRate;
@@ -122,7 +122,7 @@ impl Desk {
         let desk = Self::start_with(world, Wake::Button, patience);
         desk.plug_in();
         until(|| desk.is_ready()).await;
-        desk.tell(News::Hook);
+        desk.press();
         let mut gemini = world.gemini.listen().await;
         assert_eq!(asked(&mut gemini).await, json!({ "clientContent": { "turnComplete": true } }));
         assert_eq!(desk.earcon().await, Earcon::Begin);
@@ -146,6 +146,11 @@ impl Desk {
     pub(crate) fn tell(&self, news: News) {
         self.told.send(Told::News(news)).unwrap();
         self.bell.ring();
+    }
+
+    /// The hook button is pressed; what that means is what its lamp shows.
+    pub(crate) fn press(&self) {
+        self.tell(News::Hook(if self.lamp() { Hook::On } else { Hook::Off }));
     }
 
     /// The mute key is pressed: the microphone is switched first, and told of then.

@@ -5,11 +5,17 @@
 //! - Devices take whole reports, and several lamps share one: every report is composed from all lamps it has.
 //! - A mute press is a request: a device that is not told the new state at once takes its own back (WICG/webhid#72). So the
 //!   press is answered by the lamp, here, before anybody else has been asked.
+//! - A hook switch that tells its state may be that of a receiver: lifted is off-hook, put down is on-hook, whatever was
+//!   before. Who lifts it when a voice has begun the conversation does not end that, and who puts it down a while after the
+//!   agent has said goodbye begins none. A button that latches and does not follow its lamp pays for this with a second
+//!   press after the agent has ended a conversation.
 //! - A device answers a lamp that we changed by reporting the same state as if somebody had pressed (Jabra's "hook switch
-//!   is also the acknowledgement"). A switch that moves to the wanted state is therefore not heard for some seconds after
-//!   we changed its lamp, and a toggle, which has no state, for a shorter while. Later a switch's movement is a press
-//!   whichever way it goes: one that does not follow our lamp, or has none, is out of step after we ended a conversation.
+//!   is also the acknowledgement"). A mute switch that moves to the wanted state is therefore not heard for some seconds
+//!   after we changed its lamp, and a toggle, which has no state, for a shorter while. Later a mute switch's movement is a
+//!   press whichever way it goes: one that does not follow our lamp, or has none, is out of step after we unmuted.
 //! - Release follows press by up to 2 s on some models; Poly repeats mute in a second report within milliseconds.
+
+pub use frontdesk_core::desk::reception::Hook;
 
 use super::descriptor::{Key, KeyControl, Kind, Lamp, Layout};
 use std::time::{Duration, Instant};
@@ -46,15 +52,6 @@ impl Lamps {
             Lamp::Hold | Lamp::Microphone | Lamp::Online => false,
         }
     }
-}
-
-/// What a hook press asks for, by what the lamps showed when it was pressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
-    /// A conversation, or to take the call that rings.
-    Off,
-    /// The end of the conversation.
-    On,
 }
 
 /// What one input report came to.
@@ -272,6 +269,8 @@ impl Telephony {
             // One report is one press: a second key for the same in it repeats the first, or contradicts it.
             _ if already => None,
             Asked::Other => line.pressed(now),
+            // A receiver is where it is.
+            Asked::Moved(state) if control.key == Key::HookSwitch => line.told(state, now),
             // What is told nothing can follow nothing: its positions mean no more than a toggle's.
             Asked::Moved(_) if !self.layout.shows(lamp) => line.pressed(now),
             Asked::Moved(state) => line.moved(state, now),

@@ -310,22 +310,39 @@ fn two_switches() -> Vec<u8> {
     descriptor
 }
 
+/// A hook switch that tells its state and no lamps: a receiver on its hook.
+const RECEIVER: &[u8] = &[0x05, 0x0B, 0x15, 0, 0x25, 1, 0x75, 1, 0x95, 1, 0x09, 0x20, 0x81, 0x22, 0x95, 7, 0x81, 3];
+
 #[test]
-fn a_switch_that_does_not_follow_its_lamp_needs_one_press_after_the_agent_has_ended_it() {
-    let mut world = World::with(SWITCH, IDLE);
-    assert_eq!(world.report(&[1, 1]), OFF);
-    world.show(TALKING);
-    world.wait(60_000);
-    // The switch stays where it is, out of step from now on.
-    world.show(IDLE);
-    world.wait(60_000);
-    assert_eq!(world.report(&[1, 0]), OFF);
-    world.show(TALKING);
-    world.wait(10_000);
-    assert_eq!(world.report(&[1, 1]), ON);
-    world.show(IDLE);
-    world.wait(10_000);
-    assert_eq!(world.report(&[1, 0]), OFF);
+fn a_receiver_begins_by_being_lifted_and_ends_by_being_put_down_and_never_the_other_way() {
+    for (descriptor, report) in [(SWITCH, &[1, 0][..]), (RECEIVER, &[0][..])] {
+        let mut world = World::with(descriptor, IDLE);
+        let move_to = |world: &mut World, lifted: bool| {
+            let mut report = report.to_vec();
+            *report.last_mut().unwrap() = u8::from(lifted);
+            world.report(&report)
+        };
+        assert_eq!(move_to(&mut world, true), OFF);
+        world.show(TALKING);
+        world.wait(60_000);
+        assert_eq!(move_to(&mut world, false), ON);
+        world.show(IDLE);
+        world.wait(60_000);
+        // The agent says goodbye, and the receiver is put down when the visitor has packed their things.
+        assert_eq!(move_to(&mut world, true), OFF);
+        world.show(TALKING);
+        world.wait(60_000);
+        world.show(IDLE);
+        world.wait(10_000);
+        assert_eq!(move_to(&mut world, false), NOTHING);
+        world.wait(60_000);
+        // A voice begins the next one, and then the receiver is lifted.
+        world.show(TALKING);
+        world.wait(10_000);
+        assert_eq!(move_to(&mut world, true), NOTHING);
+        world.wait(10_000);
+        assert_eq!(move_to(&mut world, false), ON);
+    }
 }
 
 #[test]
@@ -356,7 +373,7 @@ fn a_press_that_the_device_takes_back_unanswered_is_one_press() {
 }
 
 #[test]
-fn switches_without_lamps_are_toggles() {
+fn a_mute_switch_without_a_lamp_is_a_toggle() {
     // Hook switch and mute, absolute without a preferred state, and no output report.
     let descriptor =
         [0x05, 0x0B, 0x15, 0, 0x25, 1, 0x75, 1, 0x95, 2, 0x09, 0x20, 0x09, 0x2F, 0x81, 0x22, 0x95, 6, 0x81, 3];
@@ -369,14 +386,16 @@ fn switches_without_lamps_are_toggles() {
     // The agent ends it, which unmutes.
     world.show(IDLE);
     world.wait(1_000);
-    assert_eq!(world.report(&[0b10]), OFF);
+    assert_eq!(world.report(&[0b10]), NOTHING, "the receiver is put down");
+    world.wait(1_000);
+    assert_eq!(world.report(&[0b11]), OFF);
     world.show(TALKING);
     world.wait(1_000);
-    assert_eq!(world.report(&[0b00]), mute(true));
+    assert_eq!(world.report(&[0b01]), mute(true));
     world.wait(20);
-    assert_eq!(world.report(&[0b10]), NOTHING, "a bounce");
+    assert_eq!(world.report(&[0b11]), NOTHING, "a bounce");
     world.wait(1_000);
-    assert_eq!(world.report(&[0b00]), mute(false));
+    assert_eq!(world.report(&[0b01]), mute(false));
 }
 
 #[derive(Debug, Clone)]

@@ -62,6 +62,15 @@ pub enum Earcon {
     Unmuted = 5,
 }
 
+/// What a press of the hook button asks for, by what the lamps showed then; at a receiver, lifting it and putting it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// A conversation, or to take the call that rings.
+    Off,
+    /// The end of the conversation.
+    On,
+}
+
 /// What happens at the desk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening<'a> {
@@ -69,8 +78,9 @@ pub enum Happening<'a> {
     Attached,
     /// It has gone.
     Detached,
-    /// The hook button was pressed.
-    Hook,
+    /// The hook button was pressed. What it asks for may have come about since: a conversation that was just begun by a
+    /// voice is not ended by it, and one that was just over is not begun again.
+    Hook(Hook),
     /// The microphone was switched off, or on, at the device.
     Muted(bool),
     /// Somebody speaks, as the worker hears it while the ear is [watching](Ear::Watching).
@@ -152,7 +162,7 @@ impl Reception {
                 self.closing = true;
                 self.listen();
             }
-            (State::Idle | State::Resting { .. }, Happening::Hook) => {
+            (State::Idle | State::Resting { .. }, Happening::Hook(Hook::Off)) => {
                 if self.ended.is_none_or(|ended| now >= ended + TOO_LATE) {
                     self.begin(Wake::Button);
                 }
@@ -161,13 +171,17 @@ impl Reception {
             (State::Idle, Happening::Voice(voice)) if self.wake == Wake::Voice && is_worth_waking(voice) => {
                 self.begin(Wake::Voice);
             }
-            (State::Talking, Happening::Hook) => self.acts.push_back(Act::Leave),
+            (State::Talking, Happening::Hook(Hook::On)) => self.acts.push_back(Act::Leave),
             (State::Talking, Happening::Refused) => self.end(now + REST_OF_REFUSED, Earcon::Sorry),
             (State::Talking, Happening::Over(reason)) => {
                 self.ended = Some(now);
                 self.end(now + REST, sound_of(reason));
             }
-            (State::Idle | State::Resting { .. }, Happening::Refused | Happening::Over(_) | Happening::Muted(_))
+            (
+                State::Idle | State::Resting { .. },
+                Happening::Hook(Hook::On) | Happening::Refused | Happening::Over(_) | Happening::Muted(_),
+            )
+            | (State::Talking, Happening::Hook(Hook::Off))
             | (_, Happening::Voice(_)) => {}
         }
     }
@@ -308,17 +322,19 @@ mod tests {
     }
 
     const SUSTAINED: Happening<'_> = Happening::Voice(VoiceEvent::Sustained);
+    const LIFT: Happening<'_> = Happening::Hook(Hook::Off);
+    const PUT_DOWN: Happening<'_> = Happening::Hook(Hook::On);
 
     #[test]
     fn the_button_begins_a_conversation_and_ends_it() {
         let (mut desk, now) = ready(Wake::Button);
         desk.handle(now, SUSTAINED);
         assert_eq!(acts(&mut desk), [], "nobody listens");
-        desk.handle(now, Happening::Hook);
+        desk.handle(now, LIFT);
         let begun =
             [Act::Unmute, Act::Play(Earcon::Begin), Act::OffHook(true), Act::Begin(Wake::Button), Act::Ear(Ear::Open)];
         assert_eq!(acts(&mut desk), begun);
-        desk.handle(now, Happening::Hook);
+        desk.handle(now, PUT_DOWN);
         assert_eq!(acts(&mut desk), [Act::Leave]);
         desk.handle(now, Happening::Over(&EndReason::CallerLeft));
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed), Act::OffHook(false), Act::Play(Earcon::End)]);
@@ -347,12 +363,28 @@ mod tests {
     #[test]
     fn who_wanted_to_hang_up_a_moment_too_late_begins_nothing() {
         let (mut desk, now) = ready(Wake::Button);
-        desk.handle(now, Happening::Hook);
+        desk.handle(now, LIFT);
         desk.handle(now, Happening::Over(&EndReason::AgentEnded));
         acts(&mut desk);
-        desk.handle(now + TOO_LATE / 2, Happening::Hook);
+        desk.handle(now + TOO_LATE / 2, LIFT);
         assert_eq!(acts(&mut desk), []);
-        desk.handle(now + TOO_LATE, Happening::Hook);
+        desk.handle(now + TOO_LATE, LIFT);
+        assert!(desk.is_talking());
+    }
+
+    #[test]
+    fn a_receiver_that_is_put_down_late_begins_nothing_and_one_that_is_lifted_late_ends_nothing() {
+        let (mut desk, now) = ready(Wake::Voice);
+        desk.handle(now, SUSTAINED);
+        acts(&mut desk);
+        desk.handle(now, LIFT);
+        assert_eq!(acts(&mut desk), [], "a voice was first");
+        desk.handle(now, Happening::Over(&EndReason::AgentEnded));
+        acts(&mut desk);
+        let late = now + TOO_LATE + REST;
+        desk.handle(late, PUT_DOWN);
+        assert_eq!(acts(&mut desk), [Act::Ear(Ear::Watching)], "no more than the rest that is over");
+        desk.handle(late, LIFT);
         assert!(desk.is_talking());
     }
 
@@ -373,12 +405,12 @@ mod tests {
     #[test]
     fn who_cannot_be_helped_hears_so() {
         let (mut desk, now) = ready(Wake::Button);
-        desk.handle(now, Happening::Hook);
+        desk.handle(now, LIFT);
         acts(&mut desk);
         desk.handle(now, Happening::Refused);
         assert!(acts(&mut desk).contains(&Act::Play(Earcon::Sorry)));
         desk.handle(now, Happening::Closing);
-        desk.handle(now + REST_OF_REFUSED, Happening::Hook);
+        desk.handle(now + REST_OF_REFUSED, LIFT);
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed), Act::Play(Earcon::Sorry)]);
         assert!(!desk.is_talking());
     }
@@ -386,7 +418,7 @@ mod tests {
     #[test]
     fn an_unplugged_conversation_shows_itself_again_on_the_next_device() {
         let (mut desk, now) = ready(Wake::Voice);
-        desk.handle(now, Happening::Hook);
+        desk.handle(now, LIFT);
         acts(&mut desk);
         desk.handle(now, Happening::Detached);
         assert_eq!(acts(&mut desk), [Act::Lost]);
@@ -399,7 +431,7 @@ mod tests {
             [Act::Lost, Act::Ear(Ear::Closed), Act::OffHook(false)],
             "nobody would hear a sound"
         );
-        desk.handle(now + REST, Happening::Hook);
+        desk.handle(now + REST, LIFT);
         assert_eq!(acts(&mut desk), [Act::Ear(Ear::Closed)], "without a device nothing begins");
         desk.handle(now + REST, Happening::Attached);
         assert_eq!(acts(&mut desk), [Act::OffHook(false), Act::Ear(Ear::Watching)]);
@@ -408,7 +440,7 @@ mod tests {
     proptest! {
         /// Whatever happens: the ear is open only in a conversation, and the lamp says the same.
         #[test]
-        fn the_microphone_is_live_only_in_a_conversation(steps in proptest::collection::vec(0u8..8, 0..60), voice: bool) {
+        fn the_microphone_is_live_only_in_a_conversation(steps in proptest::collection::vec(0u8..9, 0..60), voice: bool) {
             let (mut desk, mut now) = (Reception::new(if voice { Wake::Voice } else { Wake::Button }), start());
             let (mut ear, mut lamp, mut running) = (Ear::Closed, false, false);
             for step in steps {
@@ -416,7 +448,8 @@ mod tests {
                 let happening = match step {
                     0 => Happening::Attached,
                     1 => Happening::Detached,
-                    2 => Happening::Hook,
+                    2 => LIFT,
+                    7 => PUT_DOWN,
                     3 => SUSTAINED,
                     4 => Happening::Refused,
                     5 => Happening::Over(&EndReason::AgentEnded),
