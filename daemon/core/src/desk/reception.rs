@@ -296,7 +296,9 @@ fn sound_of(reason: &EndReason) -> Earcon {
         | EndReason::AgentEnded
         | EndReason::NoInput
         | EndReason::TooLong
-        | EndReason::Staff => Earcon::End,
+        | EndReason::Staff
+        | EndReason::Transferred
+        | EndReason::Emergency => Earcon::End,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A model repeats calls: after an interruption it forgets one and asks again under a new id some seconds later, or
 //! asks twice at once. A function with a side effect must run once, so a call with the same name and arguments joins
-//! the one that runs, or gets the answer again that was just given.
+//! the one that runs, or gets the answer again that was just given, unless that was a refusal.
 
 use crate::tools::decl;
 use serde_json::Value;
@@ -65,8 +65,11 @@ impl Ledger {
     /// A call came in on `connection`.
     pub fn arrive(&mut self, now: Instant, connection: u32, id: Option<&str>, name: &str, args: &Value) -> Arrival {
         // The end of a call may have been taken back since: asking for it again is never a mere repetition.
-        let stands = |entry: &Entry, at: Instant| now < at + SAME_WITHIN && entry.name != decl::END_CALL;
-        self.entries.retain(|entry| entry.answer.as_ref().is_none_or(|(at, _)| stands(entry, *at)));
+        // And what was refused may be possible now: the caller has said yes meanwhile.
+        let stands = |entry: &Entry, at: Instant, answer: &Value| {
+            now < at + SAME_WITHIN && entry.name != decl::END_CALL && answer.get("error").is_none()
+        };
+        self.entries.retain(|entry| entry.answer.as_ref().is_none_or(|(at, answer)| stands(entry, *at, answer)));
         let asked = Asked { connection, id: id.map(str::to_owned) };
         let same = |entry: &&mut Entry| {
             entry.asked.contains(&asked) && asked.id.is_some() || entry.name == name && entry.args == *args
@@ -144,6 +147,15 @@ mod tests {
         ledger.answer(now, first, &json!({})).unwrap();
         let third = run(ledger.arrive(now + SAME_WITHIN, 1, None, "book", &json!({"slot": 1})));
         assert_ne!(first, third);
+    }
+
+    #[test]
+    fn what_was_refused_is_tried_again() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        let first = run(ledger.arrive(now, 1, Some("a"), "book", &json!({"slot": 1})));
+        ledger.answer(now, first, &json!({"error": {"code": "not_confirmed"}})).unwrap();
+        let again = run(ledger.arrive(now + Duration::from_secs(3), 1, Some("b"), "book", &json!({"slot": 1})));
+        assert_ne!(first, again);
     }
 
     #[test]

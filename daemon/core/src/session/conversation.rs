@@ -3,12 +3,12 @@
 //! Still no socket and no clock: the shell feeds frames and time, and performs what comes out. Audio passes through
 //! here without a decision of its own and without an allocation.
 
-use super::bridge::{Bridge, Facts, Patience};
+use super::bridge::{Bridge, Facts, Guard, Patience};
 use super::effect::{Effect, EndReason, Measure, Record};
 use super::turn::Turn;
 use crate::gemini::calls::{CallKey, ToolCall};
 use crate::gemini::live::{Fault, LiveEvent, LiveSession};
-use crate::source::{Source, SourceEvent};
+use crate::source::Source;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -114,19 +114,33 @@ impl<S: Source> Conversation<S> {
         self.perform(now);
     }
 
-    /// The source misbehaves, or is gone for good.
-    pub fn source_ended(&mut self, now: Instant) {
-        let facts = self.facts(now);
-        self.bridge.on_source(now, SourceEvent::Ended, &facts);
-        self.source = None;
-        self.perform(now);
-    }
-
     /// A function has been carried out.
     pub fn tool_done(&mut self, now: Instant, key: CallKey, response: Value) {
         let facts = self.facts(now);
         self.bridge.on_tool(now, key, response, &facts);
         self.perform(now);
+    }
+
+    /// Listens for danger to life from now on.
+    pub fn guard(&mut self, guard: Guard) {
+        self.bridge.guard(guard);
+    }
+
+    /// A function that was answered is about danger to life: see [`Bridge::emergency`].
+    pub fn emergency(&mut self, now: Instant) {
+        self.bridge.emergency(now);
+        self.perform(now);
+    }
+
+    /// A function that was answered hands the caller to a person: see [`Bridge::transfer`].
+    pub fn transfer(&mut self, now: Instant) {
+        self.bridge.transfer(now);
+        self.perform(now);
+    }
+
+    /// When the caller last said something, as far as anybody can tell.
+    pub fn caller_spoke(&self) -> Option<Instant> {
+        self.bridge.caller_spoke()
     }
 
     /// Somebody outside ends the conversation.
@@ -214,6 +228,7 @@ impl<S: Source> Conversation<S> {
                 }),
                 Effect::Begin(opening) => self.live.begin(&opening),
                 Effect::Prompt(text) => self.live.send_text(text),
+                Effect::Announce(text) => self.live.send_text(&text),
                 Effect::Resume(why) => self.live.resume(now, why),
                 Effect::StartAfresh(why) => self.live.start_afresh(now, why),
                 Effect::AnswerTool { key, response, scheduling } => {

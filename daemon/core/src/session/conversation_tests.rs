@@ -1,5 +1,7 @@
 //! Stories of whole calls, in virtual time: what the caller hears and when, what the service is told, what is recorded.
 
+#[path = "conversation_emergency_tests.rs"]
+mod emergency;
 #[path = "conversation_manners_tests.rs"]
 mod manners;
 #[path = "conversation_property.rs"]

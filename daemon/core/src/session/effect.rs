@@ -27,6 +27,10 @@ pub enum EndReason {
     Draining,
     /// The conversation could not go on; a human takes over.
     Failed(&'static str),
+    /// A human was asked for, or needed, and takes over.
+    Transferred,
+    /// A life may be in danger; a human takes over.
+    Emergency,
 }
 
 impl fmt::Display for EndReason {
@@ -39,6 +43,8 @@ impl fmt::Display for EndReason {
             Self::TooLong => "too-long",
             Self::Staff => "ended-by-staff",
             Self::Draining => "draining",
+            Self::Transferred => "transferred",
+            Self::Emergency => "emergency",
             Self::Failed(why) => return write!(f, "failed: {why}"),
         })
     }
@@ -111,6 +117,8 @@ pub enum Effect {
     Begin(Opening),
     /// Type a text to the model.
     Prompt(&'static str),
+    /// Type to the model what it must say whatever happens: an emergency's sentence.
+    Announce(String),
     /// Replace the connection.
     Resume(&'static str),
     /// Replace the session.
@@ -156,6 +164,7 @@ impl Effect {
             }
             Self::Flush
             | Self::Begin(_)
+            | Self::Announce(_)
             | Self::Resume(_)
             | Self::StartAfresh(_)
             | Self::RunTool(_)

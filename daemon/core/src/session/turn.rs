@@ -16,7 +16,7 @@ use crate::audio::vad::VoiceEvent;
 use std::time::Duration;
 
 /// Voice shorter than this asks for no answer: a click, a breath.
-const WORTH_AN_ANSWER: Duration = Duration::from_millis(150);
+pub(super) const WORTH_AN_ANSWER: Duration = Duration::from_millis(150);
 
 /// Who has the floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Bridge, Facts};
 use crate::audio::vad::VoiceEvent;
 use crate::session::effect::{Effect, Measure};
-use crate::session::turn::{FloorEffect, Turn, TurnEvent};
+use crate::session::turn::{FloorEffect, Turn, TurnEvent, WORTH_AN_ANSWER};
 
 /// The local detector tells an end of voice that long after it.
 const VOICE_HANGOVER: Duration = Duration::from_millis(240);
@@ -23,6 +23,7 @@ impl Bridge {
         match voice {
             VoiceEvent::Onset => {
                 self.voice_onset = Some(now.checked_sub(VOICE_RISE).unwrap_or(now));
+                self.voice_heard = self.voice_onset;
                 if matches!(self.turn, Turn::Replying { .. }) {
                     self.close_caller();
                 }
@@ -30,6 +31,8 @@ impl Bridge {
             }
             VoiceEvent::Sustained => {
                 self.spoke_first = true;
+                self.spoke = Some(now);
+                self.voice_heard = Some(now);
                 self.transcript.caller_voice(now);
                 self.caller_is_there(now);
                 self.withdraw_farewell();
@@ -37,8 +40,13 @@ impl Bridge {
             VoiceEvent::End { voiced } => {
                 self.spoke_first |= voiced >= SPOKE_FIRST;
                 let ended = now.checked_sub(VOICE_HANGOVER).unwrap_or(now);
+                // As short as a yes.
+                if voiced >= WORTH_AN_ANSWER {
+                    self.spoke = Some(ended);
+                }
                 self.transcript.caller_voice(ended);
                 self.voice_ended = Some(ended);
+                self.voice_heard = Some(ended);
             }
         }
         self.move_floor(now, TurnEvent::Voice(voice), facts);

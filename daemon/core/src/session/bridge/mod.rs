@@ -6,12 +6,16 @@
 //! - `floor`: who speaks; barge-ins, the beginning and end of a reply.
 //! - `silence`: the watchdog's ladder, the caller who says nothing, the longest duration.
 //! - `farewell`: a hang-up that waits for its last words.
+//! - `emergency`: danger to life, and handing over to a person.
 //! - `functions`: what the model calls.
 
+mod emergency;
 mod farewell;
 mod floor;
 mod functions;
 mod silence;
+
+pub use emergency::Guard;
 
 use super::effect::{Effect, EndReason, Record};
 use super::transcript::Transcript;
@@ -26,6 +30,8 @@ use std::time::{Duration, Instant};
 
 /// A lost media stream may come back within that time.
 const DROP_GRACE: Duration = Duration::from_secs(2);
+/// Words that come later than that behind a voice belong to one that was not heard here.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(4);
 const LINE_CAME_BACK: &str = "[The line was interrupted for a moment. Repeat your last sentence briefly.]";
 
 /// How patient a conversation is.
@@ -104,6 +110,10 @@ pub struct Bridge {
     spoke_first: bool,
     /// The service last understood a word of the caller's.
     understood: Option<Instant>,
+    /// The caller last said something, as far as anybody can tell.
+    spoke: Option<Instant>,
+    /// A voice was last heard here, however short.
+    voice_heard: Option<Instant>,
     voice_onset: Option<Instant>,
     voice_ended: Option<Instant>,
     rung: usize,
@@ -121,6 +131,9 @@ pub struct Bridge {
     was_heard: bool,
     /// This connection's nonsense is in the record.
     garbage_noted: bool,
+    guard: Option<Guard>,
+    /// A life may be in danger, and that has been told.
+    in_danger: bool,
     effects: VecDeque<Effect>,
     over: bool,
 }
@@ -144,6 +157,8 @@ impl Bridge {
             turn_had_speech: false,
             spoke_first: false,
             understood: None,
+            spoke: None,
+            voice_heard: None,
             voice_onset: None,
             voice_ended: None,
             rung: 0,
@@ -157,6 +172,8 @@ impl Bridge {
             unheard_answers: 0,
             was_heard: false,
             garbage_noted: false,
+            guard: None,
+            in_danger: false,
             effects: VecDeque::new(),
             over: false,
         }
@@ -202,7 +219,11 @@ impl Bridge {
                 self.caller_is_there(now);
                 self.understood = Some(now);
                 self.withdraw_goodbye_to_nobody(&text);
+                if !text.trim().is_empty() {
+                    self.spoke = self.spoke.max(Some(self.said_at(now)));
+                }
                 self.transcript.caller_said(now, &text);
+                self.listen_for_danger(now, &text, facts);
             }
             LiveEvent::AgentSaid(text) => {
                 if self.takes_speech() {
@@ -251,7 +272,9 @@ impl Bridge {
             return;
         }
         let effect = match reason {
-            EndReason::Draining | EndReason::Failed(_) => Effect::FallBack(reason),
+            EndReason::Draining | EndReason::Failed(_) | EndReason::Transferred | EndReason::Emergency => {
+                Effect::FallBack(reason)
+            }
             EndReason::CallerLeft | EndReason::LineLost => Effect::Gone(reason),
             reason => Effect::HangUp(reason),
         };
@@ -317,6 +340,11 @@ impl Bridge {
         self.turn
     }
 
+    /// When the caller last said something, as far as anybody can tell: a voice, or words that were understood.
+    pub fn caller_spoke(&self) -> Option<Instant> {
+        self.spoke
+    }
+
     /// Whether the conversation has ended.
     pub fn is_over(&self) -> bool {
         self.over
@@ -365,6 +393,7 @@ impl Bridge {
     }
 
     fn close_caller(&mut self) {
+        self.caller_paused();
         let said = self.transcript.close_caller();
         self.effects.extend(said.map(|said| Effect::Record(Record::Said(said))));
     }
@@ -384,6 +413,12 @@ impl Bridge {
         self.effects.push_back(Effect::FinishLive);
         self.effects.push_back(how);
         self.over = true;
+    }
+
+    /// When the words were said that have just been written down: with the voice that was heard, if one was shortly before.
+    /// The service may write down the end of a sentence when something else has been asked meanwhile.
+    fn said_at(&self, now: Instant) -> Instant {
+        self.voice_heard.filter(|heard| now < *heard + WRITTEN_WITHIN).unwrap_or(now)
     }
 
     fn note(&mut self, kind: &'static str, detail: &str) {

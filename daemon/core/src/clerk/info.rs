@@ -1,0 +1,137 @@
+//! What the clinic tells everybody: facts in plain lines for the model, which finds the words.
+//!
+//! Only what the clinic has written down is answered, and nothing is said of what it has not. Questions beyond these
+//! topics are for whoever searches the clinic's own texts.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::json;
+
+use super::words::{self, Saying};
+use super::{Answer, Clerk};
+use crate::booking::opening::{clinic_hours, next_open, practitioner_hours, why_closed};
+use crate::booking::refusal::Closure;
+use crate::clinic::hours::{DayException, Hours};
+use crate::clinic::{AppointmentType, Practitioner, brief};
+use crate::tools::request::{Info, Topic};
+
+/// Days ahead within which closed days and leave are told.
+const TOLD_DAYS: i32 = 60;
+
+impl Clerk {
+    pub(super) fn info(&self, info: &Info, now: Timestamp) -> Answer {
+        let today = now.to_zoned(self.clinic.zone.clone()).date();
+        let facts = match info.topic {
+            Topic::Hours => self.hours(info, today),
+            Topic::Location => vec![brief::addresses(&self.clinic)],
+            Topic::Practitioners => self.people(info, today),
+            Topic::AppointmentTypes => self.types(info, |kind| vec![about(kind)]),
+            Topic::Prices => self.types(info, |kind| text_of(kind, &kind.price)),
+            Topic::Preparation => self.types(info, |kind| text_of(kind, &kind.preparation)),
+            Topic::Languages => vec![format!("Languages spoken here: {}.", self.clinic.languages.join(", "))],
+            Topic::Other => Vec::new(),
+        };
+        if facts.is_empty() {
+            let next = "Say that you do not know; offer to take a message. Do not guess.";
+            return Answer::done("not_known", words::say(Saying::NotKnown, self.language), next);
+        }
+        let next = "Answer the caller's question from these facts alone, in one or two sentences.";
+        Answer::done("known", "", next).with("facts", json!(facts))
+    }
+
+    fn hours(&self, info: &Info, today: Date) -> Vec<String> {
+        if let Some(date) = info.date {
+            return self.hours_on(info, date);
+        }
+        vec![brief::hours(&self.clinic, today)]
+    }
+
+    fn hours_on(&self, info: &Info, date: Date) -> Vec<String> {
+        let day = format!("{} {date}", brief::weekday(date.weekday()));
+        let fact = match why_closed(&self.clinic, date) {
+            None => format!("On {day} the clinic is open {}.", spans(clinic_hours(&self.clinic, date))),
+            Some(why) => {
+                let why = match why {
+                    Closure::Holiday(name) if !name.is_empty() => format!(" ({name})"),
+                    Closure::Holiday(_) | Closure::Weekday(_) => String::new(),
+                };
+                let next = next_open(&self.clinic, date);
+                let next = next.map(|next| format!(" The next open day is {} {next}.", brief::weekday(next.weekday())));
+                format!("On {day} the clinic is closed{why}.{}", next.unwrap_or_default())
+            }
+        };
+        let mut facts = vec![fact];
+        for known in self.named(info) {
+            let hours = practitioner_hours(&self.clinic, known, date);
+            facts.push(if hours.is_empty() {
+                format!("{} sees nobody that day.", known.say_as)
+            } else {
+                format!("{} sees patients that day {}.", known.say_as, spans(&hours))
+            });
+        }
+        facts
+    }
+
+    fn people(&self, info: &Info, today: Date) -> Vec<String> {
+        let named = self.named(info);
+        let everybody = self.clinic.practitioners.iter();
+        let people: Vec<&Practitioner> = if named.is_empty() { everybody.collect() } else { named };
+        let fact = |known: &&Practitioner| {
+            let languages = known.languages.join(", ");
+            let away = known.exceptions.iter().filter(|one| is_told(one, today) && one.hours.is_empty());
+            // Not why: leave is nobody's business.
+            let away: Vec<String> = away.map(|one| format!(" Away {} to {}.", one.from, one.to)).collect();
+            format!(
+                "{} ({}), speaks {languages}; hours: {}.{}",
+                known.name,
+                known.id,
+                brief::week(&known.hours),
+                away.concat()
+            )
+        };
+        people.iter().map(fact).collect()
+    }
+
+    /// Those who are asked about: nobody, if it is about something else.
+    fn named(&self, info: &Info) -> Vec<&Practitioner> {
+        let Some(about) = info.about.as_deref().or(info.question.as_deref()) else { return Vec::new() };
+        let known = self.clinic.practitioners.iter();
+        known.filter(|known| super::who::is_named(known, about)).collect()
+    }
+
+    fn types(&self, info: &Info, fact: impl Fn(&AppointmentType) -> Vec<String>) -> Vec<String> {
+        let meant = info.about.as_deref().and_then(|about| self.kind(about).ok());
+        meant.map_or_else(|| self.clinic.types.iter().flat_map(&fact).collect(), &fact)
+    }
+}
+
+fn about(kind: &AppointmentType) -> String {
+    let mut about = format!("{} ({}): {} minutes", kind.name, kind.id, kind.length.as_secs() / 60);
+    if let Some(ages) = &kind.ages {
+        let _ = write!(about, ", ages {} to {}", ages.start(), ages.end());
+    }
+    for (holds, what) in [
+        (kind.needs_referral, ", needs a referral"),
+        (!kind.for_new_patients, ", not for new patients"),
+        (kind.needs_human, ", arranged by staff only"),
+    ] {
+        about += if holds { what } else { "" };
+    }
+    about + "."
+}
+
+fn text_of(kind: &AppointmentType, text: &str) -> Vec<String> {
+    if text.is_empty() { Vec::new() } else { vec![format!("{}: {text}", kind.name)] }
+}
+
+/// `08:00 to 12:30 and 13:30 to 18:00`.
+fn spans(hours: &[Hours]) -> String {
+    hours.iter().map(|span| format!("{} to {}", span.from, span.to)).collect::<Vec<_>>().join(" and ")
+}
+
+fn is_told(exception: &DayException, today: Date) -> bool {
+    let last = today.saturating_add(jiff::Span::new().days(TOLD_DAYS));
+    exception.to >= today && exception.from <= last
+}
