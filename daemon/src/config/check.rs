@@ -7,26 +7,35 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use frontdesk_core::clinic::persona::Personas;
 use frontdesk_core::desk::reception::Wake;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::AccountSid;
 use frontdesk_core::twilio::twiml::MAX_SAY_CHARS;
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::knobs::EchoMode;
+use jiff::Timestamp;
 
-use super::complaint::Complaints;
-use super::file::Table;
+use super::calendar::{calendar, has_practitioners};
+use super::clinic as clinic_file;
+use super::complaint::{Complaints, Place};
+use super::file::{Table, Value};
+use super::mail::mail;
 use super::parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
     StoreConfig, TlsFiles,
 };
+use super::prompt;
 use super::secrets::{Found, Secret, SecretError, SecretName, Secrets};
 use super::section::{Section, reject_unknown_sections};
 use super::value::{self, BaseUrl};
 
-const SECTIONS: [&str; 8] = ["clinic", "gemini", "phone", "desk", "admin", "control", "store", "log"];
+const SECTIONS: [&str; 10] =
+    ["clinic", "gemini", "phone", "desk", "calendar", "mail", "admin", "control", "store", "log"];
 const SOCKET_SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
 const WEB_SCHEMES: [&str; 2] = ["https", "http"];
+/// The clinic's data are looked for under this name beside the configuration, unless another is written.
+const CLINIC_FILE: &str = "clinic.toml";
 /// A greeting is a breath or two, a name less.
 const MAX_NAME_CHARS: usize = 120;
 const MAX_GREETING_CHARS: usize = 1000;
@@ -35,15 +44,27 @@ const MAX_SOCKET_PATH: usize = 108;
 
 /// Checks everything that is written and all secrets that it needs; `None` if any of it will not do, with the
 /// reasons in `out`.
-pub(super) fn check(mut tables: Table, file: &Path, secrets: Secrets<'_>, out: &mut Complaints) -> Option<Config> {
+///
+/// `now` tells what is over.
+pub(super) fn check(
+    mut tables: Table,
+    file: &Path,
+    secrets: Secrets<'_>,
+    now: Timestamp,
+    out: &mut Complaints,
+) -> Option<Config> {
     let tables = &mut tables;
-    let clinic = clinic(Section::open(tables, "clinic", file, out));
+    let (clinic, data_file) = clinic(Section::open(tables, "clinic", file, out));
     let gemini = gemini(Section::open(tables, "gemini", file, out), secrets);
     let phone = phone(Section::open(tables, "phone", file, out), secrets);
     let desk = desk(Section::open(tables, "desk", file, out));
     let admin = admin(Section::open(tables, "admin", file, out), secrets);
     let control = control(Section::open(tables, "control", file, out));
     let store = store(Section::open(tables, "store", file, out));
+    let state = store.path.parent().unwrap_or(Path::new("/"));
+    let mail = mail(Section::open(tables, "mail", file, out), state, secrets);
+    let calendars_at = place(tables, "calendar", "calendars");
+    let calendar = calendar(Section::open(tables, "calendar", file, out), state, secrets);
     let log = log(Section::open(tables, "log", file, out));
     reject_unknown_sections(tables, &SECTIONS, out);
     if let Some(phone) = &phone
@@ -54,17 +75,59 @@ pub(super) fn check(mut tables: Table, file: &Path, secrets: Secrets<'_>, out: &
         let remedy = "give [phone] and [admin] addresses of their own: the public listener serves nothing else";
         out.error(None, "[admin] listen", format!("= \"{}\" is also [phone] listen", admin.listen), remedy);
     }
-    Some(Config { clinic: clinic?, gemini: gemini?, phone: phone?, desk, admin, control, store, log })
+    let clinic = clinic_file::add(clinic, data_file.as_deref(), now, out);
+    if let Some((calendar, data)) = calendar.as_ref().zip(clinic.as_ref().and_then(|clinic| clinic.data.as_ref())) {
+        has_practitioners(calendar, data, calendars_at.as_ref(), out);
+    }
+    if let Some((clinic, gemini)) = clinic.as_ref().zip(gemini.as_ref())
+        && clinic.data.is_some()
+        && let Some(instruction) = &gemini.instruction
+    {
+        prompt::advise(instruction, None, "[gemini] prompt_file", out);
+    }
+    Some(Config {
+        clinic: clinic?,
+        gemini: gemini?,
+        phone: phone?,
+        desk,
+        calendar: calendar?,
+        mail: mail?,
+        admin,
+        control,
+        store,
+        log,
+    })
 }
 
-fn clinic(mut section: Section<'_>) -> Option<ClinicConfig> {
+/// Where `key` is written, before its section is opened.
+fn place(tables: &Table, section: &str, key: &str) -> Option<Place> {
+    match &tables.get(section)?.value {
+        Value::Table(table) => table.get(key).map(|entry| entry.place.clone()),
+        _ => None,
+    }
+}
+
+/// The section, and the file with the clinic's data, if there is one.
+fn clinic(mut section: Section<'_>) -> (Option<ClinicConfig>, Option<PathBuf>) {
     section.require("name", "write the clinic's name as the agent is to say it");
     section.require("time_zone", "write the clinic's time zone, for example \"Europe/Berlin\"");
-    let name = section.optional("name", |text| value::sentence(text, MAX_NAME_CHARS));
+    let name = section.optional("name", |text| value::line(text, MAX_NAME_CHARS));
     let time_zone = section.optional("time_zone", value::time_zone);
     let language = section.text("language", "en-US".to_owned(), value::language);
+    let beside = section.here().file.with_file_name(CLINIC_FILE);
+    let is_written = section.place("file").is_some();
+    let file = section.readable_file("file");
     section.finish();
-    Some(ClinicConfig { name: name?, time_zone: time_zone?, language })
+    // A file that cannot be looked for is one that its reader will complain of.
+    let file = if is_written { file } else { beside.try_exists().unwrap_or(true).then_some(beside) };
+    let clinic = name.zip(time_zone).map(|(name, time_zone)| ClinicConfig {
+        name,
+        time_zone,
+        language,
+        data: None,
+        personas: Personas::default(),
+    });
+    (clinic, file)
 }
 
 fn gemini(mut section: Section<'_>, secrets: Secrets<'_>) -> Option<GeminiConfig> {
@@ -84,7 +147,7 @@ fn gemini(mut section: Section<'_>, secrets: Secrets<'_>) -> Option<GeminiConfig
     // Warm, clear over a phone line, and the voice that the prompts were tried with.
     let voice = section.text("voice", "Sulafat".to_owned(), value::voice);
     let ca_file = section.readable_file("ca_file");
-    let instruction = prompt(&mut section);
+    let instruction = prompt::file(&mut section, "prompt_file");
     let greeting = section.optional("greeting", |text| value::sentence(text, MAX_GREETING_CHARS));
     let rotate_after = section.text("rotate_after", Duration::from_mins(8), |text| {
         value::duration_within(text, Duration::from_secs(10), Duration::from_mins(9))
@@ -128,21 +191,8 @@ fn default_endpoint(vertex_location: Option<&str>) -> String {
     }
 }
 
-/// The text of `prompt_file`.
-fn prompt(section: &mut Section<'_>) -> Option<String> {
-    let place = section.place("prompt_file");
-    let path = section.readable_file("prompt_file")?;
-    let (found, remedy) = match std::fs::read_to_string(&path) {
-        Ok(text) if !text.trim().is_empty() => return Some(text.trim().to_owned()),
-        Ok(_) => ("names an empty file".to_owned(), "write the system instruction into it"),
-        Err(error) => (format!("cannot be used ({error})"), "name a text file in UTF-8"),
-    };
-    section.out.error(place, "[gemini] prompt_file", found, remedy);
-    None
-}
-
 /// The secret, or a complaint; something in its place if it cannot be looked at from here.
-fn needed(section: &mut Section<'_>, found: Result<Found, SecretError>) -> Option<Secret> {
+pub(super) fn needed(section: &mut Section<'_>, found: Result<Found, SecretError>) -> Option<Secret> {
     let (found, remedy) = match found {
         Ok(Found { secret, place }) => {
             section.out.secrets.push(place);

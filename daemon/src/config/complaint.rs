@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, in words that say where, what was found and what would do.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where something is written.
@@ -67,6 +67,8 @@ pub(super) struct Complaints {
     pub(super) errors: Vec<Complaint>,
     /// These do not.
     pub(super) advice: Vec<Complaint>,
+    /// Files that were read beside the configuration itself.
+    pub(super) files: Vec<PathBuf>,
     /// Where each secret was found, in words.
     pub(super) secrets: Vec<String>,
     /// Secrets that are there, or may be, and that nobody could look at.

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaints, Place};
@@ -29,6 +30,11 @@ pub(super) struct Entry {
 pub(super) enum Value {
     Text(String),
     Integer(i64),
+    Truth(bool),
+    /// A date or time, as TOML writes it without quotes.
+    Moment(String),
+    /// Its place is where the item is written.
+    List(Vec<Entry>),
     Table(Table),
     /// A type that no key of ours has.
     Other(&'static str),
@@ -47,6 +53,14 @@ pub(super) fn read(path: &Path, out: &mut Complaints) -> (Table, Vec<PathBuf>) {
         }
     }
     (merged, files)
+}
+
+/// Reads one file without drop-ins; `None` when it cannot be read or is not TOML, which is complained about.
+pub(super) fn read_alone(path: &Path, out: &mut Complaints) -> Option<Table> {
+    let text = read_text(path, out)?;
+    let before = out.errors.len();
+    let table = parse(path, &text, out);
+    (out.errors.len() == before).then_some(table)
 }
 
 fn drop_ins(directory: &Path, out: &mut Complaints) -> Vec<PathBuf> {
@@ -71,7 +85,8 @@ fn drop_ins(directory: &Path, out: &mut Complaints) -> Vec<PathBuf> {
     }
 }
 
-fn read_text(file: &Path, out: &mut Complaints) -> Option<String> {
+/// The text of a file of up to 1 MiB; `None` when there is none, which is complained about.
+pub(super) fn read_text(file: &Path, out: &mut Complaints) -> Option<String> {
     let mut bytes = Vec::new();
     let read = std::fs::File::open(file).and_then(|open| open.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
@@ -108,38 +123,45 @@ fn line_of(text: &[u8], offset: usize) -> usize {
     1 + text.iter().take(offset).filter(|&&byte| byte == b'\n').count()
 }
 
+/// Where each line ends.
+fn line_ends(text: &str) -> Vec<usize> {
+    text.match_indices('\n').map(|(at, _)| at).collect()
+}
+
 /// Reads one file's text, complaining of every syntax error in it.
 pub(super) fn parse(file: &Path, text: &str, out: &mut Complaints) -> Table {
     let (document, errors) = DeTable::parse_recoverable(text);
-    let source = Source { file: file.into(), text };
+    let source = Source { file: file.into(), line_ends: line_ends(text) };
     for error in &errors {
-        let place =
-            Place { file: source.file.clone(), line: error.span().map(|span| line_of(text.as_bytes(), span.start)) };
+        let place = error.span().map_or_else(|| whole(file), |span| source.place(span.start));
         out.error(Some(place), "", "is not TOML here", error.message());
     }
     // What a broken line was meant to say is guesswork: no second complaint should rest on it.
     if errors.is_empty() { source.table(document.get_ref()) } else { Table::new() }
 }
 
-struct Source<'a> {
+struct Source {
     file: Arc<Path>,
-    text: &'a str,
+    line_ends: Vec<usize>,
 }
 
-impl Source<'_> {
+impl Source {
     fn table(&self, table: &DeTable<'_>) -> Table {
         table
             .iter()
             .map(|(key, value)| {
-                let line = Some(line_of(self.text.as_bytes(), key.span().start));
-                let place = Place { file: self.file.clone(), line };
-                (key.get_ref().to_string(), Entry { place, value: self.value(value.get_ref()) })
+                (key.get_ref().to_string(), Entry { place: self.place(key.span().start), value: self.value(value) })
             })
             .collect()
     }
 
-    fn value(&self, value: &DeValue<'_>) -> Value {
-        match value {
+    fn place(&self, offset: usize) -> Place {
+        let line = 1 + self.line_ends.partition_point(|&end| end < offset);
+        Place { file: self.file.clone(), line: Some(line) }
+    }
+
+    fn value(&self, value: &Spanned<DeValue<'_>>) -> Value {
+        match value.get_ref() {
             DeValue::String(text) => Value::Text(text.to_string()),
             DeValue::Integer(digits) => match i64::from_str_radix(digits.as_str(), digits.radix()) {
                 Ok(number) => Value::Integer(number),
@@ -147,9 +169,14 @@ impl Source<'_> {
             },
             DeValue::Table(table) => Value::Table(self.table(table)),
             DeValue::Float(_) => Value::Other("a fraction"),
-            DeValue::Boolean(_) => Value::Other("a truth value"),
-            DeValue::Datetime(_) => Value::Other("a date or time"),
-            DeValue::Array(_) => Value::Other("a list"),
+            DeValue::Boolean(truth) => Value::Truth(*truth),
+            DeValue::Datetime(moment) => Value::Moment(moment.to_string()),
+            DeValue::Array(items) => Value::List(
+                items
+                    .iter()
+                    .map(|item| Entry { place: self.place(item.span().start), value: self.value(item) })
+                    .collect(),
+            ),
         }
     }
 }

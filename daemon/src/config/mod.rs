@@ -3,21 +3,28 @@
 //! ```text
 //! config.toml ─┐              ┌─ complaint: every error, with file, line, key and remedy
 //! config.d/*   ├─ file ─► check ┤
-//! secrets ─────┘              └─ Config: typed, complete, nothing left to look up
+//! clinic.toml ─┤              └─ Config: typed, complete, nothing left to look up
+//! secrets ─────┘
 //! ```
 
 mod access;
+mod calendar;
 mod check;
+mod clinic;
 mod complaint;
 mod file;
+mod mail;
 mod parts;
+mod prompt;
 mod secrets;
 mod section;
 mod value;
 
 use std::path::{Path, PathBuf};
 
+pub use calendar::{CalDavConfig, CalendarBackend, CalendarConfig};
 pub use complaint::{Complaint, ConfigErrors, Place};
+pub use mail::{MailBackend, MailConfig, SmtpConfig, SmtpSecurity};
 pub use parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
     StoreConfig, TlsFiles,
@@ -25,6 +32,7 @@ pub use parts::{
 pub use secrets::{CREDENTIAL_STORES, Secret, SecretName};
 
 use complaint::Complaints;
+use jiff::Timestamp;
 
 /// Where the configuration is, unless another file is named.
 pub const DEFAULT_PATH: &str = "/etc/frontdesk/config.toml";
@@ -36,7 +44,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed but unwise, for the log and for `frontdeskd check`.
     pub advice: Vec<Complaint>,
-    /// The files that were read, in the order in which they were laid over one another.
+    /// The files that were read: the configuration and its drop-ins, in the order in which they were laid over one
+    /// another, then the clinic's own.
     pub files: Vec<PathBuf>,
     /// Where each secret was found, in words.
     pub secrets: Vec<String>,
@@ -70,6 +79,11 @@ pub fn inspect(
     if let Some(remedy) = access::sandbox_advice(store, &users) {
         out.advise(None, key, "is a place that the unit may not write to", &remedy);
     }
+    if let MailBackend::Folder(folder) = &loaded.config.mail.backend
+        && let Some(remedy) = access::sandbox_advice(&folder.join("new"), &users)
+    {
+        out.advise(None, "[mail] outbox_dir", "is a place that the unit may not write to", &remedy);
+    }
     loaded.advice.append(&mut out.advice);
     if out.errors.is_empty() { Ok(loaded) } else { Err(ConfigErrors(out.errors)) }
 }
@@ -81,13 +95,16 @@ fn read(path: &Path, secrets: secrets::Secrets<'_>) -> Result<Loaded, ConfigErro
     if !out.errors.is_empty() {
         return Err(ConfigErrors(out.errors));
     }
-    let config = check::check(tables, path, secrets, &mut out);
-    let Complaints { errors, advice, secrets, unseen, .. } = out;
+    let config = check::check(tables, path, secrets, Timestamp::now(), &mut out);
+    let Complaints { errors, advice, files: more, secrets, unseen, .. } = out;
+    let files = files.into_iter().chain(more).collect();
     match config {
         Some(config) if errors.is_empty() => Ok(Loaded { config, advice, files, secrets, unseen }),
         _ => Err(ConfigErrors(errors)),
     }
 }
 
+#[cfg(test)]
+pub(crate) use clinic::tests::shipped as shipped_clinic;
 #[cfg(test)]
 mod tests;

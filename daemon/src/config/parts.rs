@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use frontdesk_core::clinic::Clinic;
+use frontdesk_core::clinic::persona::Personas;
+use frontdesk_core::clinic::template::{Blank, Template};
 use frontdesk_core::desk::reception::Wake;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdesk_core::twilio::sid::AccountSid;
@@ -11,6 +15,8 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::knobs::EchoMode;
 use jiff::tz::TimeZone;
 
+use super::calendar::CalendarConfig;
+use super::mail::MailConfig;
 use super::secrets::Secret;
 
 /// The whole configuration. Each part of the daemon is given its own section and no more.
@@ -24,6 +30,10 @@ pub struct Config {
     pub phone: PhoneConfig,
     /// `[desk]`
     pub desk: DeskConfig,
+    /// `[mail]`
+    pub mail: MailConfig,
+    /// `[calendar]`
+    pub calendar: CalendarConfig,
     /// `[admin]`
     pub admin: AdminConfig,
     /// `[control]`
@@ -43,6 +53,10 @@ pub struct ClinicConfig {
     pub time_zone: TimeZone,
     /// BCP-47 tag of the language that callers are greeted in.
     pub language: String,
+    /// What is known of the clinic; without it nothing can be booked.
+    pub data: Option<Arc<Clinic>>,
+    /// In which manner the agent speaks; none without `data`.
+    pub personas: Personas,
 }
 
 /// The conversation's other end.
@@ -61,7 +75,7 @@ pub struct GeminiConfig {
     /// PEM certificates to trust beside the system's.
     pub ca_file: Option<PathBuf>,
     /// The system instruction, if it replaces the built-in one.
-    pub instruction: Option<String>,
+    pub instruction: Option<Template<Blank>>,
     /// What the agent is to say first, if it is to be a certain sentence.
     pub greeting: Option<String>,
     /// Age at which a connection is replaced by a resumed one, before Gemini ends it at about ten minutes.

@@ -87,6 +87,10 @@ secret_names! {
     TWILIO_AUTH_TOKEN_SECONDARY = "twilio-auth-token-secondary", "TWILIO_AUTH_TOKEN_SECONDARY";
     /// A Google service account's key: the credential is the JSON document, the variable names its file.
     GOOGLE_CREDENTIALS = "google-credentials", "GOOGLE_APPLICATION_CREDENTIALS";
+    /// The account at the mail server.
+    SMTP_PASSWORD = "smtp-password", "SMTP_PASSWORD";
+    /// The clinic's user at the calendar server.
+    CALDAV_PASSWORD = "caldav-password", "CALDAV_PASSWORD";
     /// What a person shows to the admin listener.
     ADMIN_TOKEN = "admin-token", "FRONTDESK_ADMIN_TOKEN";
 }
@@ -141,6 +145,15 @@ impl<'a> Secrets<'a> {
         }
         let problem = format!("{} holds spaces, line breaks or letters that no key has", found.place);
         Err(SecretError::Unusable(problem))
+    }
+
+    /// A password: one line, whatever is in it.
+    pub(super) fn password(self, name: SecretName) -> Result<Found, SecretError> {
+        let found = self.find(name, |text| Ok(text.to_owned()))?;
+        if found.secret.expose().chars().any(char::is_control) {
+            return Err(SecretError::Unusable(format!("{} holds line breaks or control characters", found.place)));
+        }
+        Ok(found)
     }
 
     /// A JSON document, of which the variable names the file.

@@ -1,5 +1,7 @@
 //! Whole configurations, as a technician writes them and gets them wrong.
 
+mod clinic;
+
 use std::collections::BTreeMap;
 
 use super::*;
@@ -8,6 +10,8 @@ use frontdesk_hw::device::DeviceSpec;
 use proptest::prelude::*;
 
 const SHIPPED: &str = include_str!("../../../images/config/config.toml");
+
+const SHIPPED_CLINIC: &str = include_str!("../../../images/config/clinic.toml");
 
 const MINIMAL: &str = r#"[clinic]
 name = "Riverside Clinic"
@@ -62,7 +66,7 @@ fn minimal_with(more: &str) -> Desk {
 #[test]
 fn four_keys_and_three_secrets_are_enough() {
     let loaded = minimal_with("").load().unwrap();
-    let Config { clinic, gemini, phone, desk, admin, control, store, log } = loaded.config;
+    let Config { clinic, gemini, phone, desk, calendar, mail, admin, control, store, log } = loaded.config;
     assert_eq!(clinic.time_zone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(gemini.endpoint, "wss://generativelanguage.googleapis.com");
     assert_eq!(gemini.access, GeminiAccess::ApiKey(Secret::new("made-up-key")));
@@ -70,6 +74,9 @@ fn four_keys_and_three_secrets_are_enough() {
     assert_eq!((phone.max_calls, phone.lead.as_millis(), phone.fallback_number), (50, 200, None));
     assert_eq!(phone.account_sid.as_str(), "AC00000000000000000000000000000001");
     assert_eq!((desk.device, desk.wake, desk.echo), (DeviceSpec::Auto, Wake::Button, None));
+    assert_eq!(mail.backend, MailBackend::Folder("/var/lib/frontdesk/outbox".into()));
+    assert_eq!(calendar.backend, CalendarBackend::Local);
+    assert_eq!(calendar.feed.to_str(), Some("/var/lib/frontdesk/calendar.ics"));
     assert_eq!((admin.listen.to_string(), admin.token), ("127.0.0.1:8090".to_owned(), None));
     assert_eq!(control.socket.to_str(), Some("/run/frontdesk/control.sock"));
     assert_eq!(store.keep_days, 365);
@@ -101,9 +108,15 @@ fn the_shipped_file_alone_asks_for_what_only_the_clinic_knows() {
 #[test]
 fn the_shipped_file_documents_every_key() {
     let mut out = Complaints::default();
-    let text = format!("{MINIMAL}[gemini.vertex]\n[phone.tls]\n[admin.tls]\n");
+    let text = format!("{MINIMAL}[gemini.vertex]\n[calendar.calendars]\n[phone.tls]\n[admin.tls]\n");
     let tables = file::parse(Path::new("config.toml"), &text, &mut out);
-    check::check(tables, Path::new("config.toml"), secrets::Secrets::new(&|_| None, &[]), &mut out);
+    check::check(
+        tables,
+        Path::new("config.toml"),
+        secrets::Secrets::new(&|_| None, &[]),
+        Timestamp::UNIX_EPOCH,
+        &mut out,
+    );
     assert!(out.known.len() > 35, "{:?}", out.known);
     for (section, key) in out.known {
         let section = section.split('.').next().unwrap().trim_end_matches(']');
@@ -124,15 +137,35 @@ fn the_examples_of_the_shipped_file_are_accepted() {
         text.push('\n');
     }
     let mut desk = Desk::with(&text);
-    for file in ["extra-ca.pem", "prompt.txt", "phone-cert.pem", "phone-key.pem", "admin-cert.pem", "admin-key.pem"] {
+    for file in [
+        "extra-ca.pem",
+        "prompt.txt",
+        "phone-cert.pem",
+        "phone-key.pem",
+        "mail-ca.pem",
+        "calendar-ca.pem",
+        "admin-cert.pem",
+        "admin-key.pem",
+    ] {
         desk.write(file, "text");
     }
+    desk.write("clinic.toml", SHIPPED_CLINIC);
+    // An example of a place of one's own, which this machine has not.
+    let templates = desk.directory.path().join("mail");
+    std::fs::create_dir(&templates).unwrap();
+    let text = text.replace("/etc/frontdesk/mail", templates.to_str().unwrap());
+    let text = text.replace("backend = \"file\"", "backend = \"smtp\"");
+    desk.write("config.toml", text);
+    desk.environment.insert("SMTP_PASSWORD".to_owned(), "made-up".to_owned());
     desk.write("google.json", "{}");
     let google = desk.directory.path().join("google.json").display().to_string();
     desk.environment.insert("GOOGLE_APPLICATION_CREDENTIALS".to_owned(), google);
     let config = desk.load().unwrap().config;
     assert!(matches!(config.gemini.access, GeminiAccess::Vertex { .. }));
-    assert_eq!(config.gemini.instruction.as_deref(), Some("text"));
+    assert_eq!(config.gemini.instruction.unwrap().fill(|_| unreachable!()), "text");
+    assert_eq!(config.clinic.data.unwrap().practitioners.len(), 3);
+    let MailBackend::Smtp(server) = config.mail.backend else { panic!("the example is a server") };
+    assert_eq!(server.login.unwrap().1, Secret::new("made-up"));
     assert_eq!(config.phone.tls.unwrap().key, desk.directory.path().join("phone-key.pem"));
 }
 
@@ -160,7 +193,7 @@ fn every_complaint_names_file_line_key_and_remedy() {
 
 #[test]
 fn a_section_of_a_later_version_is_refused_plainly() {
-    let sections = "[clinic], [gemini], [phone], [desk], [admin], [control], [store], [log]";
+    let sections = "[clinic], [gemini], [phone], [desk], [calendar], [mail], [admin], [control], [store], [log]";
     let desk = minimal_with("[doorbell]\nring = \"auto\"\n[amdin]\n[phone.tls]\ncerts = \"x\"\n");
     assert_eq!(
         desk.complaints(),

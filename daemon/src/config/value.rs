@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use frontdesk_core::clinic::hours::{Hours, Minute};
 use http::Uri;
+use jiff::civil::Date;
 
 use super::section::suggestion;
 
@@ -162,6 +164,39 @@ pub(super) fn sentence(text: &str, most: usize) -> Result<String, String> {
     Err(format!("write 1 to {most} characters, not {chars}"))
 }
 
+/// A text that is one line: what goes into mail, calendars and the model's instruction must not open another.
+pub(super) fn line(text: &str, most: usize) -> Result<String, String> {
+    let text = sentence(text, most)?;
+    if text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        return Err("write it in one line".to_owned());
+    }
+    Ok(text)
+}
+
+/// A day, `2026-12-25`.
+pub(super) fn date(text: &str) -> Result<Date, String> {
+    let mut parts = text.splitn(3, '-');
+    let mut number = |digits: usize| -> Option<i16> {
+        let part = parts.next()?;
+        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok()).flatten()
+    };
+    let (Some(year), Some(month), Some(day)) = (number(4), number(2), number(2)) else {
+        return Err("write year, month and day: \"2026-12-25\"".to_owned());
+    };
+    Date::new(year, month as i8, day as i8).map_err(|_| "there is no such day in the calendar".to_owned())
+}
+
+/// A span of a day, `08:00-12:30`. Spaces around the dash do no harm.
+pub(super) fn hours(text: &str) -> Result<Hours, String> {
+    let shape = || "write from when to when: \"08:00-12:30\"".to_owned();
+    let (from, to) = text.split_once(['-', '–']).ok_or_else(shape)?;
+    let (from, to) = (Minute::parse(from.trim()).ok_or_else(shape)?, Minute::parse(to.trim()).ok_or_else(shape)?);
+    Hours::new(from, to).ok_or_else(|| {
+        "the end must come after the beginning; what goes past midnight is two: \"22:00-24:00\", \"00:00-06:00\""
+            .to_owned()
+    })
+}
+
 /// A name that becomes part of a URL's path.
 pub(super) fn path_segment(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
@@ -256,11 +291,32 @@ mod tests {
         assert!(time_zone("Europe/Berlim").unwrap_err().starts_with("did you mean Europe/Berlin? "));
     }
 
+    #[test]
+    fn days_and_hours_are_read_as_people_write_them() {
+        assert_eq!(date("2026-12-25"), Ok(Date::constant(2026, 12, 25)));
+        assert_eq!(date("2028-02-29"), Ok(Date::constant(2028, 2, 29)));
+        for text in ["", "25.12.2026", "2026-1-2", "2026-12-25T10:00", "12-25", "+026-12-25"] {
+            assert!(date(text).unwrap_err().starts_with("write year"), "{text}");
+        }
+        for text in ["2026-11-31", "2026-02-29", "2026-13-01", "2026-00-10"] {
+            assert!(date(text).unwrap_err().starts_with("there is no such day"), "{text}");
+        }
+        for text in ["08:00-12:30", "08:00 - 12:30", "08:00–12:30"] {
+            assert_eq!(hours(text).unwrap().to_string(), "08:00-12:30", "{text}");
+        }
+        for text in ["", "08:00", "8-12", "08:00-12:60", "08:00-12:00-13:00"] {
+            assert!(hours(text).unwrap_err().starts_with("write from when"), "{text}");
+        }
+        assert!(hours("22:00-06:00").unwrap_err().contains("past midnight"));
+        assert!(line("a\nb", 10).is_err() && line(" a ", 10) == Ok("a".to_owned()));
+    }
+
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,40}") {
             let _ = (duration(&text), base_url(&text, &["https"]), language(&text), voice(&text));
             let _ = (api_version(&text), path_segment(&text), absolute_path(&text), sentence(&text, 10));
+            let _ = (date(&text), hours(&text), line(&text, 10));
         }
     }
 }
