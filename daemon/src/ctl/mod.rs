@@ -5,6 +5,7 @@
 //!                      └─► show: tables, local times, masked numbers
 //! ```
 
+mod book;
 mod calls;
 mod client;
 mod desk;
@@ -35,6 +36,9 @@ Examples:
   frontdeskctl desk                        the speakerphone, and how well its sound runs
   frontdeskctl desk levels                 live meters of microphone and loudspeaker
   frontdeskctl desk test                   play a sound there, and say what is wrong
+  frontdeskctl appointments                what is booked in the next seven days
+  frontdeskctl messages                    what callers left for staff
+  frontdeskctl outbox                      what is still to be done outside: calendar, mail, SMS
   frontdeskctl drain                       take no new calls, before a restart
   FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
 
@@ -102,6 +106,31 @@ enum Command {
         #[command(subcommand)]
         command: Option<DeskCommand>,
     },
+    /// List appointments, by time
+    Appointments(book::Days),
+    /// Read what callers left for staff, the newest first
+    #[command(args_conflicts_with_subcommands = true)]
+    Messages {
+        #[command(subcommand)]
+        command: Option<MessagesCommand>,
+        #[command(flatten)]
+        which: book::Which,
+    },
+    /// Look at what is to be done outside and is not: calendar entries, mail, text messages
+    ///
+    /// Names nobody. The exit status is 1 when something was given up.
+    Outbox {
+        #[command(subcommand)]
+        command: Option<OutboxCommand>,
+    },
+    /// List who changed what of appointments, messages and errands, the oldest first; names nobody
+    #[command(args_conflicts_with_subcommands = true)]
+    Audit {
+        #[command(subcommand)]
+        command: Option<AuditCommand>,
+        #[command(flatten)]
+        rows: book::Rows,
+    },
     /// Say in one word how the daemon is; for scripts, by the exit status
     Health,
     /// Print the daemon's counters (OpenMetrics)
@@ -123,6 +152,39 @@ enum CallsCommand {
     End {
         /// The call's identifier: CA and 32 hexadecimal digits
         sid: ConversationId,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MessagesCommand {
+    /// List messages that are not dealt with. The default
+    List(book::Which),
+    /// Say that a message is dealt with: it is erased some months later
+    Read {
+        /// The message's number
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    /// Say whether all rows are as they were written; the exit status is 1 if not
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum OutboxCommand {
+    /// List what waits and what was given up. The default
+    List,
+    /// Try an errand now, also one that was given up
+    Retry {
+        /// The errand's number
+        id: i64,
+    },
+    /// Give an errand up for good
+    Drop {
+        /// The errand's number
+        id: i64,
     },
 }
 
@@ -178,6 +240,19 @@ pub async fn run(
         Command::Desk { command: Some(DeskCommand::List) } => desk::list(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::Levels) } => desk::levels(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::Test) } => desk_test::test(&client, &mut view).await,
+        Command::Appointments(days) => book::appointments(&client, &mut view, &days).await,
+        Command::Messages { command: None, which }
+        | Command::Messages { command: Some(MessagesCommand::List(which)), .. } => {
+            book::messages(&client, &mut view, &which).await
+        }
+        Command::Messages { command: Some(MessagesCommand::Read { id }), .. } => {
+            book::read(&client, &mut view, id).await
+        }
+        Command::Audit { command: None, rows } => book::audit(&client, &mut view, &rows).await,
+        Command::Audit { command: Some(AuditCommand::Check), .. } => book::check_audit(&client, &mut view).await,
+        Command::Outbox { command: None | Some(OutboxCommand::List) } => book::outbox(&client, &mut view).await,
+        Command::Outbox { command: Some(OutboxCommand::Retry { id }) } => book::retry(&client, &mut view, id).await,
+        Command::Outbox { command: Some(OutboxCommand::Drop { id }) } => book::give_up(&client, &mut view, id).await,
         Command::Health => status::health(&client, &mut view).await,
         Command::Metrics => status::metrics(&client, &mut view).await,
         Command::Drain => status::drain(&client, &mut view).await,

@@ -12,6 +12,8 @@
 //! | `POST /v1/desk/test` | [`DeskTest`], after some seconds of sound; 409 while a conversation or a test runs, 503 without a device |
 //! | `POST /v1/drain` | 202; on the control socket only |
 //!
+//! What there is for the appointment book and the outbox is in [`book`](super::book).
+//!
 //! Everything else, and everything that fails, is a [`Failure`](super::reply::Failure).
 
 use std::pin::Pin;
@@ -118,6 +120,7 @@ fn rest() -> Router<AdminState> {
         .route("/v1/desk", get(desk))
         .route("/v1/desk/devices", get(devices))
         .route("/v1/desk/test", post(test_desk))
+        .merge(super::book::routes())
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path is not asked that way: see Allow")
@@ -222,7 +225,7 @@ fn unknown(sid: ConversationId) -> Refused {
 }
 
 /// Waits for the store, but not for ever.
-async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
+pub(super) async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Refused> {
     let unavailable = |message| Refused::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message);
     match tokio::time::timeout(STORE_ANSWERS_WITHIN, answer).await {
         Ok(Ok(answer)) => Ok(answer),

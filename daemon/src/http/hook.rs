@@ -81,7 +81,7 @@ fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'stati
             announce(line, clock.civil(now), voice);
             line.metrics.call_started();
             info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(voice));
-            line.start(call, live_id, clock, commands, view);
+            line.start(voice, live_id, clock, commands, view);
             ("answered", stream_to(line, voice, &token))
         }
         Ok(Admission::Again { token }) => {
@@ -132,7 +132,7 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
     let url = format!("{socket}{}{token}", paths::MEDIA);
     let status = format!("{public}{}", paths::STREAM);
     let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
-    match twiml::answer(&target, line.fallback.behind_stream(was_forwarded(line, voice))) {
+    match twiml::answer(&target, line.fallback.behind_stream(line.was_forwarded(voice))) {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
@@ -142,17 +142,12 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
 }
 
 fn fall_back(line: &PhoneLine, voice: Option<&VoiceRequest>) -> Response {
-    let document = if voice.is_some_and(|voice| was_forwarded(line, voice)) {
+    let document = if voice.is_some_and(|voice| line.was_forwarded(voice)) {
         line.fallback.voicemail()
     } else {
         line.fallback.at_once(!line.calls.conversations().is_draining())
     };
     xml(document.to_owned())
-}
-
-/// Whether the fallback number sent this caller to us. It is not rung for them: the call would only come back.
-fn was_forwarded(line: &PhoneLine, voice: &VoiceRequest) -> bool {
-    line.phone.fallback_number.as_ref().is_some_and(|number| voice.comes_from(number))
 }
 
 /// Whence a call comes, masked.

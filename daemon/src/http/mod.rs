@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod auth;
+mod book;
 pub mod control;
 pub mod hook;
 pub mod media;

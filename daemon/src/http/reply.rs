@@ -9,7 +9,7 @@ use frontdesk_hw::selftest::{Report, Severity, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{CallSummary, CallWithTurns};
+use crate::store::{AuditEntry, CallSummary, CallWithTurns, ListedAppointment, ListedMessage};
 
 /// How the daemon is; tells nothing about anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -408,6 +408,40 @@ pub struct Ending {
 pub struct Draining {
     /// Calls that may still end by themselves.
     pub active_calls: usize,
+}
+
+/// Appointments of a span, by time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppointmentList {
+    /// The appointments.
+    pub appointments: Vec<ListedAppointment>,
+    /// There may be more: ask for a shorter span.
+    pub more: bool,
+}
+
+/// Messages for staff, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageList {
+    /// The messages.
+    pub messages: Vec<ListedMessage>,
+    /// Where older ones begin: the next request's `before`. Null at the end.
+    pub next: Option<i64>,
+}
+
+/// Rows of the audit, the oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditList {
+    /// The rows.
+    pub entries: Vec<AuditEntry>,
+    /// Where newer ones begin: the next request's `after`. Null at the end.
+    pub next: Option<i64>,
+}
+
+/// Whether the audit is as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditCheck {
+    /// The first row that was changed, or before which one is missing; null if all is well.
+    pub broken_at: Option<i64>,
 }
 
 /// Whatever went wrong: `{"error": {"code": …, "message": …}}`.

@@ -29,6 +29,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// One label: its key and its value.
 type Label = [(&'static str, &'static str); 1];
 type Counters = Family<Label, Counter>;
+type Counters2 = Family<[(&'static str, &'static str); 2], Counter>;
 type Histograms<const N: usize> = Family<[(&'static str, &'static str); N], Histogram, fn() -> Histogram>;
 
 /// Bounds in microseconds. A webhook has 50 ms in which to answer.
@@ -48,10 +49,12 @@ const CLEAR: &[u64] = &[50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 
 const DEPTH: &[u64] = &[0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
 
 /// The reasons for which a call ends: the words of `EndReason`, those that the store and Twilio add, and `other`.
-const END_REASONS: [&str; 14] = [
+const END_REASONS: [&str; 16] = [
     "caller-left",
     "line-lost",
     "agent-ended",
+    "emergency",
+    "transferred",
     "no-input",
     "too-long",
     "ended-by-staff",
@@ -99,6 +102,8 @@ struct Shared {
     response_tokens: Counter,
     task_panics: Counter,
     admin_refused: Counters,
+    errand_attempts: Counters2,
+    calendar_asked: Counters2,
 }
 
 impl Metrics {
@@ -241,6 +246,17 @@ impl Metrics {
     pub fn admin_refused(&self, why: &'static str) {
         self.shared.admin_refused.get_or_create(&[("why", why)]).inc();
     }
+
+    /// An attempt at an errand of that kind ended: `done`, `retry` or `dead`.
+    pub fn errand_attempt(&self, kind: &'static str, outcome: &'static str) {
+        self.shared.errand_attempts.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc();
+    }
+
+    /// A practitioner's outside calendar was asked for what is `busy` or for `changes`, and did or did not answer.
+    pub fn calendar_asked(&self, what: &'static str, answered: bool) {
+        let outcome = if answered { "done" } else { "failed" };
+        self.shared.calendar_asked.get_or_create(&[("what", what), ("outcome", outcome)]).inc();
+    }
 }
 
 impl Default for Metrics {
@@ -335,18 +351,19 @@ impl Shared {
                 "Requests of staff and technicians that were refused",
                 Counters::default(),
             ),
+            errand_attempts: to.add(
+                "outbox_attempts",
+                "Attempts at errands of the outbox, by kind and by what came of them",
+                Counters2::default(),
+            ),
+            calendar_asked: to.add("calendar_asked", "Questions to outside calendars", Counters2::default()),
             prompt_tokens: to.add("prompt_tokens", "Tokens that Gemini read", Counter::default()),
             response_tokens: to.add("response_tokens", "Tokens that Gemini generated", Counter::default()),
             registry: Registry::default(),
         };
         to.0.register("build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         to.0.register_collector(Box::new(process::Process { started: Instant::now() }));
-        if let Some(store) = store {
-            to.0.register_collector(Box::new(process::Records(store)));
-        }
-        if let Some(sound) = sound {
-            to.0.register_collector(Box::new(sound));
-        }
+        to.collect(store, sound);
         Self { registry: to.0, ..shared }
     }
 }
@@ -355,6 +372,17 @@ impl Shared {
 struct Registering(Registry);
 
 impl Registering {
+    /// What is read only when somebody asks.
+    fn collect(&mut self, store: Option<Store>, sound: Option<Sound>) {
+        if let Some(store) = store {
+            self.0.register_collector(Box::new(process::Records(store.clone())));
+            self.0.register_collector(Box::new(process::Outbox(store)));
+        }
+        if let Some(sound) = sound {
+            self.0.register_collector(Box::new(sound));
+        }
+    }
+
     fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M
     where
         M: EncodeMetric + TypedMetric + Clone + Send + Sync + std::fmt::Debug + 'static,

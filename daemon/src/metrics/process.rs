@@ -57,6 +57,22 @@ impl Collector for Records {
     }
 }
 
+/// Errands that should be done and are not.
+#[derive(Debug)]
+pub(super) struct Outbox(pub(super) Store);
+
+impl Collector for Outbox {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> std::fmt::Result {
+        let Self(store) = self;
+        gauge(&mut encoder, "outbox_waiting", "Errands that should be done by now", None, store.errands_waiting())?;
+        gauge(&mut encoder, "outbox_dead", "Errands that were given up: staff must look", None, store.errands_dead())?;
+        let now = Clock::read();
+        let age = store.oldest_errand_age(now.civil(now.instant()));
+        let help = "For how long the oldest errand has been wanted that is not done";
+        gauge(&mut encoder, "outbox_oldest_age", help, Some(&Unit::Seconds), age)
+    }
+}
+
 pub(super) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
     name: &str,

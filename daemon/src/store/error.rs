@@ -61,6 +61,11 @@ pub enum StoreError {
     /// The disk takes nothing at the moment, and what was asked for may be what waits. Ask again later.
     #[error("the disk takes no records at the moment, and this may be one that waits; the daemon's log says why")]
     Behind,
+    /// There is no file: what is promised to somebody must outlast the daemon.
+    #[error(
+        "the store's file cannot be used, and memory only is no place for what is promised; the daemon's log says why"
+    )]
+    InMemory,
     /// The queue is full: the disk does not keep up. Ask again later.
     #[error("the store does not keep up with what it is given")]
     Busy,

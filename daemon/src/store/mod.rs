@@ -1,15 +1,19 @@
-//! The record of calls: what was heard, what happened, what it cost. One SQLite file, owned by one thread.
+//! The record of calls: what was heard, what happened, what it cost; and the appointment book with its outbox. One SQLite
+//! file, owned by one thread.
 //!
 //! ```text
 //! bridge, webhooks ──record()──► bounded queue ──► worker thread ──► frontdesk.db (WAL)
 //! REST, metrics ──calls().await──►     "                 └─ oneshot ──► answer
+//! tools, outbox ──transact().await──►  "                 └─ oneshot ──► committed, or not done
 //! ```
 //!
 //! Nobody who carries audio waits for the disk: [`Store::record`] never blocks, and what does not fit is counted. A
 //! question sees everything that was recorded before it, unless the disk takes nothing: then records wait in memory and
 //! questions see what is on the disk. A record counts as kept once its transaction is committed, and then survives a
-//! power loss; [`Store::flush`] waits for that.
+//! power loss; [`Store::flush`] waits for that. What is done with the book by [`Store::transact`] is on the disk when it
+//! returns, or was not done: it waits for no disk.
 
+mod book;
 mod error;
 mod open;
 mod query;
@@ -24,10 +28,14 @@ use std::thread::JoinHandle;
 
 use frontdesk_core::session::id::ConversationId;
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::config::StoreConfig;
 
+pub use book::{
+    AuditEntry, CalendarLink, Claimed, Due, Errands, ListedAppointment, ListedErrand, ListedMessage, ListedPatient,
+    MAX_SPAN, OpenBook, Room, Settlement, Staff,
+};
 pub use error::StoreError;
 pub use open::{Keeping, POWER_LOSS};
 pub use query::{CallFilter, CallSummary, CallWithTurns, EndedCall, MAX_LISTED};
@@ -54,6 +62,9 @@ struct Shared {
     counters: Arc<Counters>,
     keeping: Keeping,
     recovered: usize,
+    /// Told when errands were added.
+    errands: Arc<Notify>,
+    outbox: Arc<book::Figures>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -65,6 +76,8 @@ impl Store {
     /// an error if another daemon uses it, or if it belongs to another program or a later version.
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let opened = open::open(&config.path, open::STEPS)?;
+        let outbox = Arc::new(book::Figures::default());
+        outbox.read(&opened.db);
         let (keeping, recovered) = (opened.keeping, opened.recovered);
         let (queue, commands) = sync_channel(QUEUE + QUESTIONS);
         let counters = Arc::new(Counters::default());
@@ -74,7 +87,8 @@ impl Store {
             .spawn(move || worker::run(opened, keep_days, &commands, &counting))
             .map_err(StoreError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { shared: Arc::new(Shared { queue, counters, keeping, recovered, thread }) })
+        let errands = Arc::new(Notify::new());
+        Ok(Self { shared: Arc::new(Shared { queue, counters, keeping, recovered, errands, outbox, thread }) })
     }
 
     /// Where calls are kept, as it turned out at the start.
@@ -186,11 +200,25 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         // Who asked may have gone away meanwhile: then nobody misses the answer.
         let ask = Command::Ask(Box::new(move |db| drop(answer.send(question(db)))));
-        self.shared.queue.try_send(ask).map_err(|refused| match refused {
-            TrySendError::Full(_) => StoreError::Busy,
-            TrySendError::Disconnected(_) => StoreError::Closed,
-        })?;
+        self.shared.queue.try_send(ask).map_err(|error| refused(&error))?;
         answered.await.map_err(|_| StoreError::Closed)?.map_err(|source| StoreError::Sqlite { doing, source })
+    }
+}
+
+/// Why the thread was not asked.
+fn refused(error: &TrySendError<Command>) -> StoreError {
+    match error {
+        TrySendError::Full(_) => StoreError::Busy,
+        TrySendError::Disconnected(_) => StoreError::Closed,
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Behaves from now on as a disk that takes nothing, or as one that does again.
+    pub(crate) async fn refuse_writes(&self, refuse: bool) {
+        let sql = format!("PRAGMA query_only = {}", i32::from(refuse));
+        self.ask("limiting", move |db| db.execute_batch(&sql)).await.expect("a pragma does not fail");
     }
 }
 

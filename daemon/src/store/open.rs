@@ -13,15 +13,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::book::recover;
 use super::error::StoreError;
 use crate::logging::chain;
 
 /// The endings of the files that make up a database in WAL mode, the file itself last.
 const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 /// Says that a database is ours: `FDsk` in ASCII.
-const APPLICATION_ID: i64 = 0x4644_736b;
+pub(super) const APPLICATION_ID: i64 = 0x4644_736b;
 /// The steps from an empty file to the newest version; a file's version is the number of steps it has taken.
-pub(super) const STEPS: &[&str] = &[include_str!("schema.sql"), COUNT_THE_DAYS, TOKENS_OF_ALL_KINDS];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("schema.sql"), COUNT_THE_DAYS, TOKENS_OF_ALL_KINDS, include_str!("book.sql")];
 /// The second step: how long a call was kept is no longer told by its own times, which a clock that was wrong may have
 /// put anywhere.
 const COUNT_THE_DAYS: &str = "
@@ -113,12 +115,13 @@ pub(super) fn open_file(path: &Path, steps: &[&str]) -> Result<Opened, StoreErro
     db.execute_batch(SETTINGS).map_err(failed("opening"))?;
     migrate(&mut db, steps).map_err(failed("bringing the schema up to date"))?;
     let recovered = close_lost_calls(&db).map_err(failed("closing calls that a power loss left open"))?;
+    recover(&db).map_err(failed("taking up again what a power loss cut off"))?;
     db.busy_timeout(WRITING_WAITS).map_err(failed("opening"))?;
     Ok(Opened { db, keeping: Keeping::File, recovered, _lock: Some(lock) })
 }
 
 /// A store without a file.
-fn open_memory(steps: &[&str]) -> Result<Opened, StoreError> {
+pub(super) fn open_memory(steps: &[&str]) -> Result<Opened, StoreError> {
     let failed = |source| StoreError::Sqlite { doing: "keeping calls in memory", source };
     let mut db = Connection::open_in_memory().map_err(failed)?;
     db.execute_batch(SETTINGS).map_err(failed)?;

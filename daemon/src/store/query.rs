@@ -187,11 +187,11 @@ fn tokens(row: &Row<'_>) -> Result<Tokens> {
     Ok(Tokens { prompt: count(row, 0)?, response: count(row, 1)?, total: count(row, 2)? })
 }
 
-fn count(row: &Row<'_>, column: usize) -> Result<u64> {
+pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64> {
     Ok(row.get::<_, i64>(column)?.max(0).unsigned_abs())
 }
 
-fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
+pub(super) fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
     let millis: Option<i64> = row.get(column)?;
     millis
         .map(|millis| {
@@ -202,21 +202,26 @@ fn optional_time(row: &Row<'_>, column: usize) -> Result<Option<Timestamp>> {
         .transpose()
 }
 
-fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> Result<Timestamp> {
     optional_time(row, column)?.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, 0))
 }
 
 /// Numbers are whole in JSON: staff call people back.
-mod e164 {
+pub(super) mod e164 {
     use frontdesk_core::twilio::number::PhoneNumber;
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
     #[expect(clippy::ref_option, reason = "the signature that serde's `with` calls")]
-    pub(super) fn serialize<S: Serializer>(number: &Option<PhoneNumber>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::store) fn serialize<S: Serializer>(
+        number: &Option<PhoneNumber>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         number.as_ref().map(PhoneNumber::as_e164).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PhoneNumber>, D::Error> {
+    pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<PhoneNumber>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| PhoneNumber::parse(&text)).transpose().map_err(serde::de::Error::custom)
     }

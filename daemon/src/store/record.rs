@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, named_params, params};
 use serde::{Deserialize, Serialize};
 
+use super::book::release;
+
 /// One fact about a call, or a conversation at the desk. Facts about a call that was never started are refused.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
@@ -81,6 +83,11 @@ pub enum Record {
         at: Timestamp,
         /// Why, in one or two words: `caller-hung-up`, `goodbye`, `handed-over`.
         reason: Cow<'static, str>,
+    },
+    /// Nothing of a conversation runs any more: what it still holds is free again.
+    CallLeft {
+        /// The call.
+        call: ConversationId,
     },
     /// Twilio reported how far the call is. Reports that were overtaken, and those after a final one, change nothing.
     TwilioStatus {
@@ -182,6 +189,7 @@ impl Record {
             | Self::Event { call, .. }
             | Self::Usage { call, .. }
             | Self::CallEnded { call, .. }
+            | Self::CallLeft { call }
             | Self::TwilioStatus { call, .. } => call,
         }
     }
@@ -249,6 +257,8 @@ impl Record {
                 let sql = "UPDATE calls SET ended_at = ?2, end_reason = ?3 WHERE id = ?1";
                 db.prepare_cached(sql)?.execute(params![id, at.as_millisecond(), reason])?;
             }
+            // Nobody is left to say yes, and what they have said yes to is done.
+            Self::CallLeft { call } => release(db, call)?,
             Self::TwilioStatus { at, status, sequence, duration, .. } => {
                 db.prepare_cached(UPDATE_STATUS)?.execute(named_params! {
                     ":id": id,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
+use super::book;
 use super::open::Keeping;
 use crate::clock::Clock;
 
@@ -55,11 +56,17 @@ impl Retention {
             log::info!("the clock was set by {set_by:#}; old calls are looked for when it has run evenly for an hour");
             let set_by = i64::try_from(set_by.as_millis()).unwrap_or_default();
             db.execute("UPDATE calls SET kept_since = kept_since + ?1", [set_by])?;
+            book::retention::set_by(db, set_by)?;
             return Ok(0);
         }
         let now = now.civil(now.instant());
         count_from(db, now)?;
-        erase(db, now, self.keep_days)
+        let calls = erase(db, now, self.keep_days)?;
+        let others = book::retention::look(db, now)?;
+        if others > 0 {
+            log::info!(others; "old holds, errands, messages and names were erased");
+        }
+        Ok(calls)
     }
 }
 

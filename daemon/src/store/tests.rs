@@ -12,7 +12,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod book;
+mod crash;
 mod faults;
+mod race;
 mod retention;
 
 /// 2026-10-02 14:03:05 UTC.

@@ -23,6 +23,8 @@ const BATCH: usize = 256;
 /// A record waits that long for others to be written with it: every transaction is a wait for the disk, and a card wears
 /// out by them. A power loss costs that much more of what was said last; whoever asks something does not wait.
 const GATHER: Duration = Duration::from_millis(200);
+/// Transactions between two checkpoints. A booking writes about a dozen pages, and SQLite waits for a thousand.
+const CHECKPOINT_AFTER: u32 = 64;
 /// When a disk that took nothing is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
@@ -32,6 +34,8 @@ pub(super) enum Command {
     Write(Box<Record>),
     /// Sees every record that was queued before it and does not wait for the disk.
     Ask(Box<dyn FnOnce(&Connection) + Send>),
+    /// Writes by itself, before records that were queued earlier: somebody waits for it, and they are no part of it.
+    Change(Box<dyn FnOnce(&mut Connection) + Send>),
     /// Stop after what was queued before it.
     Close,
 }
@@ -74,7 +78,7 @@ pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, cou
     // The lock stays behind in `opened`, which outlives the connection.
     let Opened { db, keeping, .. } = opened;
     let retention = Retention::new(keep_days, keeping, Clock::read());
-    let mut worker = Worker { db, counters, pending: Vec::new(), outage: None, retention };
+    let mut worker = Worker { db, counters, pending: Vec::new(), outage: None, retention, commits: 0 };
     while worker.serve(queue) {}
     worker.close();
 }
@@ -86,6 +90,8 @@ struct Worker<'a> {
     pending: Vec<Record>,
     outage: Option<Outage>,
     retention: Retention,
+    /// Transactions since the last checkpoint.
+    commits: u32,
 }
 
 /// The disk takes nothing.
@@ -112,14 +118,29 @@ impl Worker<'_> {
             let left = gathered.saturating_duration_since(Instant::now());
             next = if self.pending.len() < BATCH { queue.recv_timeout(left).ok() } else { None };
         }
+        if let Some(Command::Change(change)) = next {
+            change(&mut self.db);
+            self.commits += 1;
+            next = None;
+        }
         self.write_pending();
         self.erase_old();
         match next {
             Some(Command::Ask(question)) => question(&self.db),
             Some(Command::Close) => return false,
-            Some(Command::Write(_)) | None => {}
+            Some(Command::Write(_) | Command::Change(_)) | None => {}
         }
+        self.checkpoint();
         true
+    }
+
+    /// Moves what was committed into the database itself while nobody waits; SQLite would do it in the middle of some
+    /// caller's commit. Failing loses nothing.
+    fn checkpoint(&mut self) {
+        if self.commits >= CHECKPOINT_AFTER {
+            self.commits = 0;
+            let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
     }
 
     fn write_pending(&mut self) {
@@ -130,6 +151,7 @@ impl Worker<'_> {
             let batch = &self.pending[..self.pending.len().min(BATCH)];
             let mut refused = Refused::default();
             let (done, fault) = write(&mut self.db, batch, &mut refused);
+            self.commits += 1;
             refused.tell(self.counters);
             self.pending.drain(..done);
             self.counters.give_back(done);

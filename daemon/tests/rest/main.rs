@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 mod admin;
+mod book;
 mod control;
 mod ctl;
 mod desk;

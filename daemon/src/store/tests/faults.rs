@@ -310,12 +310,15 @@ async fn an_older_store_is_brought_up_to_date_and_keeps_its_calls() {
 #[tokio::test]
 async fn a_store_of_the_first_version_is_read_by_this_one() {
     let fixture = Fixture::new();
-    let first = open::open_file(&fixture.path(), &open::STEPS[..1]).unwrap();
+    let first = fixture.connection();
+    first.execute_batch(open::STEPS[0]).unwrap();
+    first.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
     let call = "INSERT INTO calls (call_sid, account_sid, direction, started_at, ended_at)
                 VALUES ('CA00000000000000000000000000000001', 'AC1', 'inbound', 1790949785000, 1790949786000)";
     let usage = "INSERT INTO usage (call, at, prompt, response, total, audio_in, audio_out)
                  VALUES (1, 1790949785000, 3, 4, 7, 0, 0)";
-    first.db.execute_batch(&format!("{call}; {usage}")).unwrap();
+    first.execute_batch(&format!("{call}; {usage}")).unwrap();
     drop(first);
 
     let store = fixture.open();

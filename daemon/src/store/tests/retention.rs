@@ -152,3 +152,70 @@ async fn in_memory_only_the_newest_calls_are_kept() {
     assert_eq!(machine.store.ask("counting", count).await.unwrap(), (1_000_i64, 6_i64));
     machine.store.close().await;
 }
+
+/// Rows of a table that fulfil a condition.
+async fn count(store: &Store, what: &'static str) -> i64 {
+    let sql = format!("SELECT COUNT(*) FROM {what}");
+    store.ask("counting", move |db| db.query_row(&sql, [], |row| row.get(0))).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_the_book_each_thing_is_kept_for_its_own_time() {
+    use frontdesk_core::booking::book::{Book as _, BookError, Errand, Message};
+
+    let mut machine = Machine::started();
+    let store = machine.store.clone();
+    let work = |book: &mut OpenBook<'_>| -> Result<_, BookError> {
+        let held = book.hold(&book::slot("osei", 60, 30), &sid(1), "en", at(0), at(120))?;
+        book.book(held.id, &sid(1), &book::patient("Ana"), at(1))?;
+        let given_up = book.hold(&book::slot("osei", 120, 30), &sid(1), "en", at(0), at(120))?;
+        book.release(&sid(1))?;
+        book.send(&Errand::Calendar(held.id), "c", at(1))?;
+        book.send(&Errand::Mail(held.id), "m", at(1))?;
+        let (name, text) = ("Ana".to_owned(), "call me".to_owned());
+        let message = Message { name, phone: None, topic: "billing".to_owned(), text, today: false };
+        Ok((held.id, given_up.id, book.take_message(&message, &sid(1), at(1))?))
+    };
+    let (id, given_up, message) = store.transact(work).await.unwrap();
+    store.message_read(message, at(2)).await.unwrap();
+    let due = store.claim_errands(at(2), [1; 5]).await.unwrap().due;
+    store.settle_errand(due[0].id, Settlement::Done(String::new()), at(3)).await.unwrap();
+    store.settle_errand(due[1].id, Settlement::Dead("550".to_owned()), at(3)).await.unwrap();
+    let hold_is_known = async || {
+        let late = store.transact(move |book| book.book(given_up, &sid(1), &book::patient("Ana"), at(3))).await;
+        matches!(late, Err(BookError::Expired))
+    };
+
+    machine.run(2 * HOUR);
+    machine.look().await;
+    assert!(hold_is_known().await);
+    // A clock that is set ahead by years, and runs there for a while.
+    machine.set(SignedDuration::from_hours(24 * 3_650));
+    machine.look().await;
+    machine.look().await;
+    assert!(hold_is_known().await);
+    machine.run(DAY);
+    machine.look().await;
+    assert!(!hold_is_known().await);
+    assert_eq!(count(&store, "outbox WHERE state = 'done'").await, 1);
+    machine.run(30 * DAY);
+    machine.look().await;
+    assert_eq!(
+        (count(&store, "outbox").await, count(&store, "messages").await),
+        (1, 1),
+        "what is dead waits for staff"
+    );
+    machine.run(60 * DAY);
+    machine.look().await;
+    assert_eq!(count(&store, "messages").await, 0);
+    machine.run(600 * DAY);
+    machine.look().await;
+    assert!(store.appointment(id).await.unwrap().unwrap().patient.is_some());
+    machine.run(60 * DAY);
+    machine.look().await;
+    let anonymous = store.appointment(id).await.unwrap().unwrap();
+    assert_eq!((anonymous.patient, anonymous.slot), (None, book::slot("osei", 60, 30)));
+    let traces = "appointments WHERE name_key IS NOT NULL OR phone IS NOT NULL OR email IS NOT NULL OR note <> ''";
+    assert_eq!(count(&store, traces).await, 0);
+    machine.store.close().await;
+}
