@@ -28,7 +28,11 @@ impl Ended {
     pub fn by(reason: &EndReason) -> Self {
         match reason {
             // A stream that breaks off says nothing about the call: Twilio goes on to the fallback.
-            EndReason::LineLost | EndReason::Draining | EndReason::Failed(_) => Self::Left,
+            EndReason::LineLost
+            | EndReason::Draining
+            | EndReason::Failed(_)
+            | EndReason::Transferred
+            | EndReason::Emergency => Self::Left,
             EndReason::CallerLeft
             | EndReason::AgentEnded
             | EndReason::NoInput
@@ -40,7 +44,8 @@ impl Ended {
     /// The same from the record of a call.
     pub fn on_record(ended: &EndedCall) -> Self {
         let word = ended.reason.split(':').next().unwrap_or_default();
-        let left = [NOT_TAKEN, store::POWER_LOSS, "line-lost", "draining", "failed"].contains(&word);
+        let left = [NOT_TAKEN, store::POWER_LOSS, "line-lost", "draining", "failed", "transferred", "emergency"]
+            .contains(&word);
         if left && !ended.over_at_twilio { Self::Left } else { Self::Over }
     }
 }
@@ -95,6 +100,8 @@ mod tests {
             EndReason::Staff,
             EndReason::Draining,
             EndReason::Failed("the model is silent"),
+            EndReason::Transferred,
+            EndReason::Emergency,
         ];
         let on_record = |reason: &str, over_at_twilio| {
             Ended::on_record(&EndedCall { call: sid(1), reason: reason.to_owned(), over_at_twilio })

@@ -50,6 +50,11 @@ impl Fallbacks {
         if forwarded { &self.message } else { &self.behind_stream }
     }
 
+    /// Whether somebody is dialled behind the stream of such a caller.
+    pub fn dials(&self, forwarded: bool) -> bool {
+        matches!(self.behind_stream(forwarded), Fallback::Dial { .. })
+    }
+
     /// The document in place of a stream. Whoever is `staying` will be asked what comes next when the person called has
     /// not answered; a Twilio that does not reach us then goes to the number's own fallback URL, and without one the
     /// caller hears of an application error. So a daemon that is being stopped does not promise to be there.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use frontdesk_core::clerk;
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
-use frontdesk_core::twilio::sid::CallSid;
 use frontdesk_core::twilio::signature::{AuthToken, SignatureChecker};
+use frontdesk_core::twilio::webhook::VoiceRequest;
 use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::mpsc;
@@ -18,6 +19,7 @@ use super::task::{self, Call};
 use crate::clock::Clock;
 use crate::config::{ClinicConfig, GeminiConfig, PhoneConfig};
 use crate::conversation::running::View;
+use crate::conversation::tools::Office;
 use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
@@ -32,6 +34,8 @@ pub struct PhoneLine {
     pub gemini: GeminiConfig,
     /// Whom the agent speaks for.
     pub clinic: ClinicConfig,
+    /// What the model may call; nothing without the clinic's data.
+    pub office: Option<Arc<Office>>,
     /// The running calls.
     pub calls: Arc<Calls>,
     /// Opens live connections.
@@ -69,19 +73,30 @@ impl PhoneLine {
         format!("L{number:012x}")
     }
 
+    /// Whether the fallback number sent this caller to us. It is not rung for them: the call would only come back.
+    pub fn was_forwarded(&self, voice: &VoiceRequest) -> bool {
+        self.phone.fallback_number.as_ref().is_some_and(|number| voice.comes_from(number))
+    }
+
     /// Starts the task of an admitted call, whose times are all told by `clock`.
     pub fn start(
         &self,
-        call: CallSid,
+        voice: &VoiceRequest,
         live_id: String,
         clock: Clock,
         commands: mpsc::Receiver<Command>,
         view: Arc<View>,
     ) {
-        let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now(), Place::Phone);
+        let call = voice.call_sid;
+        let setup = prompt::setup(&self.gemini, &self.clinic, Timestamp::now(), Place::Phone(voice.to.as_ref()));
         let seed = u64::from_le_bytes(call.as_str().as_bytes()[2..10].try_into().unwrap_or_default());
         let journal =
             Journal::new(call, live_id, self.store.clone(), self.metrics.clone(), clock, Arc::clone(&self.calls));
+        let equipment = self.office.as_ref().map(|office| {
+            let caller = voice.from.number().cloned();
+            let place = clerk::Place::Phone { dials: self.fallback.dials(self.was_forwarded(voice)) };
+            (office.tools(call.into(), place, caller, clock), office.guard(place))
+        });
         let task = Call {
             sid: call,
             account_sid: self.phone.account_sid.as_str().to_owned(),
@@ -95,6 +110,7 @@ impl PhoneLine {
             connector: Arc::clone(&self.connector),
             rest: Arc::clone(&self.rest),
             journal,
+            equipment,
             commands,
             view,
         };

@@ -7,5 +7,6 @@ pub mod journal;
 pub mod line;
 pub mod paths;
 pub mod rest;
+pub mod sms;
 pub mod task;
 pub mod token;

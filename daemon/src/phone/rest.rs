@@ -1,4 +1,4 @@
-//! Twilio's REST API: the one call that ends a call.
+//! Twilio's REST API: the request that ends a call, and the one that sends a text message.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,10 +30,11 @@ pub enum HangUp {
     Gone,
 }
 
+/// What Twilio says of a request that it did not carry out.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Problem {
-    code: u32,
+pub(super) struct Problem {
+    pub(super) code: u32,
 }
 
 /// A client of the REST API.
@@ -88,7 +89,8 @@ impl Rest {
     }
 
     async fn complete(&self, call: CallSid) -> Result<HangUp, String> {
-        let answer = self.ask_with_either_token(call).await?;
+        let asked = self.post(&format!("Calls/{call}.json"), &[("Status", "completed")]).await;
+        let answer = asked.map_err(|error| chain(&error).to_string())?;
         let status = answer.status();
         if status.is_success() {
             return Ok(HangUp::Done);
@@ -109,15 +111,15 @@ impl Rest {
         Err(format!("Twilio answered HTTP {} code {}{hint}", status.as_u16(), problem.code))
     }
 
-    /// Asks with the token that worked last, and at once with the other one if Twilio does not take it: it may have been
-    /// removed in the middle of a rotation, and a caller sits in silence meanwhile.
-    async fn ask_with_either_token(&self, call: CallSid) -> Result<Response, String> {
+    /// Posts a form to `path` of the account, with the token that worked last, and at once with the other one if Twilio does
+    /// not take it: it may have been removed in the middle of a rotation, and a caller sits in silence meanwhile.
+    pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Response, reqwest::Error> {
         let uses_secondary = self.uses_secondary.load(Ordering::Relaxed);
-        let answer = self.ask(call, self.token(uses_secondary)).await?;
+        let answer = self.ask(path, form, self.token(uses_secondary)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED || self.secondary.is_none() {
             return Ok(answer);
         }
-        let answer = self.ask(call, self.token(!uses_secondary)).await?;
+        let answer = self.ask(path, form, self.token(!uses_secondary)).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             self.uses_secondary.store(!uses_secondary, Ordering::Relaxed);
             let (refused, taken) = if uses_secondary { (SECONDARY, PRIMARY) } else { (PRIMARY, SECONDARY) };
@@ -130,14 +132,14 @@ impl Rest {
         self.secondary.as_ref().filter(|_| secondary).unwrap_or(&self.primary)
     }
 
-    async fn ask(&self, call: CallSid, token: &Secret) -> Result<Response, String> {
+    async fn ask(&self, path: &str, form: &[(&str, &str)], token: &Secret) -> Result<Response, reqwest::Error> {
         self.http
-            .post(format!("{}/Calls/{call}.json", self.base))
+            .post(format!("{}/{path}", self.base))
             .basic_auth(self.account_sid.as_str(), Some(token.expose()))
-            .form(&[("Status", "completed")])
+            .form(form)
             .timeout(REQUEST_WITHIN)
             .send()
             .await
-            .map_err(|error| chain(&error.without_url()).to_string())
+            .map_err(reqwest::Error::without_url)
     }
 }

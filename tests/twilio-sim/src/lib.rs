@@ -54,6 +54,7 @@ mod rest_view;
 mod session;
 pub mod sign;
 mod sim;
+mod sms;
 mod stream;
 mod stream_report;
 mod transport;
@@ -72,5 +73,6 @@ pub use report::{Alert, CallReport, Dialled, Event, RecordingReport, WebhookReco
 pub use rest::RestRequest;
 pub use rest_view::CallState;
 pub use sim::{Settings, TwilioSim};
+pub use sms::TextMessage;
 pub use stream_report::{Clear, Heard, Said, StreamEnd, StreamReport, samples, span};
 pub use transport::{ConnectError, ConnectTo, Target};

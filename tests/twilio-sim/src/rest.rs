@@ -21,6 +21,7 @@ use crate::{
     faults::RestFault,
     rest_view::CallState,
     sim::SimInner,
+    sms,
     twiml::Method,
 };
 
@@ -94,7 +95,7 @@ fn router(sim: Arc<SimInner>) -> Router {
         .route(&format!("{account}/Calls/{{call}}"), get(fetch_call).post(update_call))
         .route(&format!("{account}/Recordings/{{recording}}"), get(recording))
         .route(&format!("{account}/IncomingPhoneNumbers.json"), get(numbers))
-        .route(&format!("{account}/Messages.json"), axum::routing::post(message))
+        .route(&format!("{account}/Messages.json"), axum::routing::post(sms::create))
         .fallback(|| async { not_found() })
         .layer(middleware::from_fn_with_state(sim.clone(), guard))
         .with_state(sim)
@@ -154,11 +155,11 @@ fn is_form(method: &HttpMethod, headers: &HeaderMap) -> bool {
     method != HttpMethod::POST || kind.starts_with("application/x-www-form-urlencoded")
 }
 
-fn form(body: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn form(body: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(body).into_owned().collect()
 }
 
-fn value<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = params.iter().find(|(key, _)| key == name)?;
     Some(found.1.as_str())
 }
@@ -195,7 +196,7 @@ async fn create_call(State(sim): Sim, Path(account): Path<String>, body: Bytes) 
     }
 }
 
-fn is_e164(number: &str) -> bool {
+pub(crate) fn is_e164(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
 }
@@ -302,35 +303,6 @@ async fn numbers(State(sim): Sim, Path(account): Path<String>) -> Response {
     page("incoming_phone_numbers", &path, &[number])
 }
 
-async fn message(State(sim): Sim, Path(account): Path<String>, body: Bytes) -> Response {
-    if account != sim.settings.account_sid {
-        return not_found();
-    }
-    let params = form(&body);
-    let bad = |code, text: &str| failure(StatusCode::BAD_REQUEST, code, text);
-    let (to, text) = (value(&params, "To"), value(&params, "Body"));
-    let sender = value(&params, "From").or(value(&params, "MessagingServiceSid"));
-    let (Some(to), Some(text), Some(sender)) = (to, text, sender) else {
-        return bad(21_604, "To, Body and From are wanted");
-    };
-    if !is_e164(to) {
-        return bad(21_211, "Invalid 'To' phone number");
-    }
-    if text.chars().count() > 1_600 {
-        return bad(21_617, "The message body exceeds 1600 characters");
-    }
-    let number = sim.calls().len();
-    let sid = crate::ids::Rng::new(sim.settings.seed ^ number as u64, text.len() as u64).sid("SM");
-    let shown = json!({
-        "sid": sid, "account_sid": account, "to": to, "from": sender, "body": text, "status": "queued",
-        "direction": "outbound-api", "num_segments": text.chars().count().div_ceil(160).to_string(),
-        "error_code": null, "error_message": null, "api_version": "2010-04-01",
-        "date_created": crate::ids::rfc2822_now(),
-        "uri": format!("/2010-04-01/Accounts/{account}/Messages/{sid}.json"),
-    });
-    (StatusCode::CREATED, axum::Json(shown)).into_response()
-}
-
 // --- answers ---
 
 fn page(name: &str, path: &str, items: &[Value]) -> Response {
@@ -343,7 +315,7 @@ fn page(name: &str, path: &str, items: &[Value]) -> Response {
     .into_response()
 }
 
-fn not_found() -> Response {
+pub(crate) fn not_found() -> Response {
     let text = "The requested resource was not found";
     failure(StatusCode::NOT_FOUND, 20_404, text)
 }
@@ -357,7 +329,7 @@ fn too_many(retry_after: Option<u32>) -> Response {
     response
 }
 
-fn failure(status: StatusCode, code: u32, message: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, code: u32, message: &str) -> Response {
     let body = json!({
         "code": code, "message": message, "status": status.as_u16(),
         "more_info": format!("https://www.twilio.com/docs/errors/{code}"),

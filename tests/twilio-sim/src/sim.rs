@@ -1,7 +1,7 @@
 //! The simulator itself: its settings, its calls, its REST listener.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -27,6 +27,7 @@ use crate::{
     report::CallReport,
     rest::{self, RestRequest},
     rest_view::{CallFacts, CallState},
+    sms::TextMessage,
     transport,
     webhook::Client,
 };
@@ -88,6 +89,8 @@ struct State {
     tasks: Vec<AbortHandle>,
     faults: Vec<RestFault>,
     requests: Vec<RestRequest>,
+    messages: Vec<TextMessage>,
+    opted_out: HashSet<String>,
 }
 
 impl SimInner {
@@ -105,6 +108,18 @@ impl SimInner {
 
     pub(crate) fn note_request(&self, request: RestRequest) {
         self.state().requests.push(request);
+    }
+
+    /// Keeps a text message that `make` makes from its number.
+    pub(crate) fn note_message(&self, make: impl FnOnce(usize) -> TextMessage) -> TextMessage {
+        let mut state = self.state();
+        let message = make(state.messages.len());
+        state.messages.push(message.clone());
+        message
+    }
+
+    pub(crate) fn has_opted_out(&self, number: &str) -> bool {
+        self.state().opted_out.contains(number)
     }
 
     /// The fault that the next request (or, with `connection`, the next connection) meets; it is used up by this.
@@ -229,6 +244,16 @@ impl TwilioSim {
     /// Every request that reached the REST interface, refused ones included.
     pub fn rest_requests(&self) -> Vec<RestRequest> {
         self.inner.state().requests.clone()
+    }
+
+    /// Every text message that was taken, in order.
+    pub fn messages(&self) -> Vec<TextMessage> {
+        self.inner.state().messages.clone()
+    }
+
+    /// Somebody answers STOP: from now on messages to that number are refused with 21610.
+    pub fn opt_out(&self, number: &str) {
+        self.inner.state().opted_out.insert(number.to_owned());
     }
 
     /// Hangs up every call, waits for their ends, closes the listener.

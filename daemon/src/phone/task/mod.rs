@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::gemini::live::LiveSession;
-use frontdesk_core::session::bridge::Patience;
+use frontdesk_core::session::bridge::{Guard, Patience};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::twilio::leg::CallLeg;
 use frontdesk_core::twilio::sid::CallSid;
@@ -25,6 +25,7 @@ use super::journal::Journal;
 use super::rest::{HangUp, Rest};
 use crate::conversation::driver::{Driver, Parting};
 use crate::conversation::running::View;
+use crate::conversation::tools::Tools;
 use crate::live::Connector;
 use crate::net::bell::Bell;
 use crate::net::socket::Socket;
@@ -58,6 +59,8 @@ pub struct Call {
     pub rest: Arc<Rest>,
     /// Keeps, counts and logs.
     pub journal: Journal,
+    /// What the model may call, and what listens for danger to life; nothing without the clinic's data.
+    pub equipment: Option<(Tools, Guard)>,
     /// What others ask.
     pub commands: mpsc::Receiver<Command>,
     /// Where it shows how it is.
@@ -128,11 +131,15 @@ struct Task {
 impl Task {
     fn new(call: Call, stop: CancellationToken) -> Self {
         let now = Instant::now();
+        let mut driver = Driver::new(now, call.live, call.patience, call.connector);
+        if let Some((tools, guard)) = call.equipment {
+            driver.equip(tools, guard);
+        }
         Self {
             sid: call.sid,
             account_sid: call.account_sid,
             lead: call.lead,
-            driver: Driver::new(now, call.live, call.patience, call.connector),
+            driver,
             rest: call.rest,
             journal: call.journal,
             commands: call.commands,
@@ -321,7 +328,8 @@ impl Task {
             }
             Phase::Leaving(since) => {
                 let closed = self.line.is_none() && !self.driver.is_open();
-                closed || now >= *since + CLOSE_WITHIN
+                // What the caller has asked for is done, though they have gone.
+                (closed || now >= *since + CLOSE_WITHIN) && !self.driver.is_working()
             }
         }
     }
@@ -331,7 +339,8 @@ impl Task {
         let phase = match &self.phase {
             Phase::Talking => (!self.attached).then_some(self.began + STREAM_WITHIN),
             Phase::HangingUp(_, since) => Some(*since + HANG_UP_WITHIN),
-            Phase::Leaving(since) => Some(*since + CLOSE_WITHIN),
+            // Behind what is still being done the closes are looked at again.
+            Phase::Leaving(since) => (!self.driver.is_working()).then_some(*since + CLOSE_WITHIN),
         };
         let leg = self.talking_leg().and_then(|leg| leg.deadline(now));
         let Some(deadline) = [self.driver.conversation.deadline(now), leg, phase].into_iter().flatten().min() else {

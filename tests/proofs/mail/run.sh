@@ -1,0 +1,26 @@
+#!/bin/sh
+# Proves that letters reach a real mail server (aiosmtpd), that every way for it to fail is told for what it is, and that
+# other people's libraries read the letters and the calendar files in them.
+# Needs python3 with venv; the server and the libraries are installed below the target folder, once.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+venv=$target/proofs/mail/venv
+letters=$(mktemp -d)
+trap 'rm -rf "$letters"' EXIT
+trap 'exit 130' INT TERM
+export PYTHONDONTWRITEBYTECODE=1
+
+# A changed list of versions makes a fresh installation.
+if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/installed.txt"
+fi
+
+MAIL_SERVER="$venv/bin/python $here/server.py" MAIL_LETTERS=$letters \
+    cargo test --quiet --manifest-path "$root/Cargo.toml" -p frontdeskd --test smtp
+"$venv/bin/python" "$here/check.py" "$letters"
