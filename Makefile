@@ -49,8 +49,10 @@ stories: ## Stories from end to end, in real time.
 	$(CARGO) test -p frontdesk-tests --test e2e desk -- --test-threads 2
 
 .PHONY: proofs
-proofs: ## The vendors' own libraries against the simulators and our TwiML.
+proofs: ## The vendors' own libraries against the simulators and our TwiML; real servers of mail and calendars.
 	tests/proofs/gemini/run.sh
+	tests/proofs/mail/run.sh
+	tests/proofs/caldav/run.sh
 	tests/proofs/twilio/run.sh daemon/core/tests/data/twiml/*.xml
 
 .PHONY: nightly
@@ -62,6 +64,7 @@ nightly: ## A call of 25 minutes in real time, with rotations, a go-away, a drop
 bench: ## Every figure beside its goal.
 	$(CARGO) build --release --quiet -p frontdeskd -p frontdesk-tests --bins
 	$(CARGO) run --release --quiet -p frontdesk-core --example media_cost
+	$(CARGO) run --release --quiet -p frontdeskd --example book_cost target
 	target/release/bench $(ARGS)
 
 .PHONY: fuzz

@@ -36,8 +36,9 @@ macro_rules! targets {
 }
 
 targets! {
-    audio call_leg config conversation gemini_message hid_descriptor hid_reports identifiers live_session signature
-    twilio_message twiml webhook
+    audio calendar_answer calendar_object call_leg caller_words config conversation gemini_message hid_descriptor
+    hid_reports
+    identifiers live_session signature tool_call twilio_message twiml webhook
 }
 
 #[test]

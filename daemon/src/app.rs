@@ -4,24 +4,31 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use frontdesk_core::clinic::Clinic;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::twilio::twiml::TwimlError;
 use frontdesk_hw::desk::Desk;
 use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::Figures;
 use frontdesk_hw::knobs::Knobs;
+use jiff::Timestamp;
 use log::{error, info, warn};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::calendar::Backend;
+use crate::calendar::asking::ask;
+use crate::calendar::feed::Feed;
 use crate::clock::Clock;
-use crate::config::{Config, TlsFiles};
+use crate::config::{CalendarBackend, Config, TlsFiles};
 use crate::conversation::running::Conversations;
+use crate::conversation::tools::Office;
 use crate::desk::selftest::{Asked, Tester};
 use crate::desk::state::{DeskState, DeviceState};
 use crate::desk::task::Makings;
 use crate::desk::{self, hardware};
+use crate::errands::{Diary, Entries, Letters, carriers, watch};
 use crate::http::admin::{self, AdminState};
 use crate::http::auth::AdminAuth;
 use crate::http::control::{self, ControlFile};
@@ -30,14 +37,17 @@ use crate::http::serve::{Acceptor, Limits, serve};
 use crate::live::Connector;
 use crate::live::token::TokenError;
 use crate::logging;
+use crate::mail::{MailError, Mailer};
 use crate::metrics::{Metrics, Sound};
 use crate::net::{self, RenewedTls, TlsError};
 use crate::notify::Notifier;
+use crate::outbox;
 use crate::phone::calls::Calls;
 use crate::phone::ended::REMEMBERED;
 use crate::phone::fallback::Fallbacks;
 use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
+use crate::phone::sms::Texter;
 use crate::status::{self, Status};
 use crate::store::{Store, StoreError};
 use crate::supervise::{Fault, Grace, Supervisor};
@@ -72,9 +82,15 @@ pub enum AppError {
     /// The sentences of the fallback.
     #[error("the fallback of [phone] cannot be spoken")]
     Fallback(#[from] TwimlError),
+    /// Letters.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system gives no randomness.
+    #[error("the system gives no randomness, without which offers of appointments could be made up")]
+    NoRandomness,
     /// The threads of the sound card.
     #[error("the threads of the front desk cannot be started")]
     Desk(#[source] std::io::Error),
@@ -107,7 +123,7 @@ pub struct App {
 impl App {
     /// Builds every part and opens the listeners. Blocks on the disk for the store.
     pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
-        let Prepared { http, connector, fallback, public_tls, admin_tls } = Prepared::of(&config)?;
+        let Prepared { http, connector, fallback, mailer, calendar, public_tls, admin_tls } = Prepared::of(&config)?;
         let store = Store::open(&config.store)?;
         let off = config.desk.device == DeviceSpec::None;
         let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
@@ -129,13 +145,23 @@ impl App {
             Err(error) => error!("calls of before the start would be taken for new ones: {}", logging::chain(&error)),
         }
         let connector = Arc::new(connector);
+        let office = config.clinic.data.as_ref().map(|data| {
+            let outside = ask(Arc::clone(&calendar), store.clone(), metrics.clone(), Timestamp::now);
+            Office::open(Arc::clone(data), store.clone(), outside)
+        });
+        let office = office.map(|office| office.ok_or(AppError::NoRandomness)).transpose()?;
+        let rest = Arc::new(Rest::new(http, &config.phone, metrics.clone()));
+        if let (Some(clinic), Some(mailer)) = (&config.clinic.data, mailer) {
+            start_outbox(&config, (clinic, mailer, calendar), &rest, &store, &metrics, &mut supervisor).await;
+        }
         let line = Arc::new(PhoneLine {
             checker: PhoneLine::checker(&config.phone),
             fallback,
-            rest: Arc::new(Rest::new(http, &config.phone, metrics.clone())),
+            rest,
             phone: config.phone.clone(),
             gemini: config.gemini.clone(),
             clinic: config.clinic.clone(),
+            office: office.clone(),
             calls: Arc::clone(&calls),
             connector: Arc::clone(&connector),
             store: store.clone(),
@@ -155,31 +181,12 @@ impl App {
             desk: Arc::clone(&status) as _,
         };
 
-        let (public_listener, public) = listen("phone", config.phone.listen).await?;
-        let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
-        let router = public::router(Arc::clone(&line));
-        supervisor.start("public listener", move |stop| {
-            serve(Acceptor::Tcp(public_listener, public_tls), router, Limits::PUBLIC, stop)
-        });
-        let router = admin::router(state.clone(), AdminAuth::of(&config.admin, admin));
-        supervisor.start("admin listener", move |stop| {
-            serve(Acceptor::Tcp(admin_listener, admin_tls), router, Limits::PEOPLE, stop)
-        });
-        let control = match control::bind(&config.control.socket) {
-            Ok((listener, file)) => {
-                let router = control::router(state, &file);
-                supervisor
-                    .start("control socket", move |stop| serve(Acceptor::Unix(listener), router, Limits::PEOPLE, stop));
-                Some(file)
-            }
-            Err(error) => {
-                warn!("{}", logging::chain(&error));
-                None
-            }
-        };
+        let tls = (public_tls, admin_tls);
+        let (public, admin, control) = start_listeners(&config, &line, state, tls, &mut supervisor).await?;
         let makings = Makings {
             gemini: config.gemini.clone(),
             clinic: config.clinic.clone(),
+            office,
             patience: Patience {
                 no_input: config.desk.no_input,
                 goodbye: config.desk.goodbye,
@@ -259,6 +266,66 @@ impl App {
     }
 }
 
+/// Opens the listeners and begins to serve on them. Returns where, with their real ports; without the control socket the
+/// daemon does its work all the same.
+async fn start_listeners(
+    config: &Config,
+    line: &Arc<PhoneLine>,
+    state: AdminState,
+    (public_tls, admin_tls): (Option<Arc<RenewedTls>>, Option<Arc<RenewedTls>>),
+    supervisor: &mut Supervisor,
+) -> Result<(SocketAddr, SocketAddr, Option<ControlFile>), AppError> {
+    let (public_listener, public) = listen("phone", config.phone.listen).await?;
+    let (admin_listener, admin) = listen("admin", config.admin.listen).await?;
+    let router = public::router(Arc::clone(line));
+    supervisor.start("public listener", move |stop| {
+        serve(Acceptor::Tcp(public_listener, public_tls), router, Limits::PUBLIC, stop)
+    });
+    let router = admin::router(state.clone(), AdminAuth::of(&config.admin, admin));
+    supervisor.start("admin listener", move |stop| {
+        serve(Acceptor::Tcp(admin_listener, admin_tls), router, Limits::PEOPLE, stop)
+    });
+    let control = match control::bind(&config.control.socket) {
+        Ok((listener, file)) => {
+            let router = control::router(state, &file);
+            supervisor
+                .start("control socket", move |stop| serve(Acceptor::Unix(listener), router, Limits::PEOPLE, stop));
+            Some(file)
+        }
+        Err(error) => {
+            warn!("{}", logging::chain(&error));
+            None
+        }
+    };
+    Ok((public, admin, control))
+}
+
+/// Starts what carries out the book's errands and what notices changes in the outside calendar, and writes the feed as
+/// the book has it now.
+async fn start_outbox(
+    config: &Config,
+    (clinic, mailer, calendar): (&Arc<Clinic>, Mailer, Arc<Backend>),
+    rest: &Arc<Rest>,
+    store: &Store,
+    metrics: &Metrics,
+    supervisor: &mut Supervisor,
+) {
+    let texter = Texter::new(Arc::clone(rest), config.phone.number.clone(), Arc::clone(clinic));
+    let letters = Letters::new(store.clone(), mailer, texter, Timestamp::now);
+    let feed = Feed::new(config.calendar.feed.clone(), config.calendar.names);
+    let entries = Arc::new(Entries::new(store.clone(), Arc::clone(clinic), calendar, Timestamp::now));
+    let diary = Diary::new(store.clone(), Arc::clone(&entries), Arc::clone(clinic), feed, Timestamp::now);
+    // Whoever subscribes to it finds it from the first day, and in step with what happened while nobody wrote it.
+    if let Err(why) = diary.rewrite().await {
+        warn!("the calendar's feed is out of date: {why}");
+    }
+    outbox::start(store.clone(), Arc::new(carriers(letters, diary)), supervisor, metrics.clone());
+    if entries.are_outside() {
+        let metrics = metrics.clone();
+        supervisor.start("calendar", move |stop| watch::run(entries, metrics, stop));
+    }
+}
+
 /// Starts the threads of the sound card, and the task that talks with them.
 fn start_desk(
     config: &Config,
@@ -284,6 +351,9 @@ struct Prepared {
     http: reqwest::Client,
     connector: Connector,
     fallback: Fallbacks,
+    /// Nothing without the clinic's data: nobody is written to.
+    mailer: Option<Mailer>,
+    calendar: Arc<Backend>,
     public_tls: Option<Arc<RenewedTls>>,
     admin_tls: Option<Arc<RenewedTls>>,
 }
@@ -293,13 +363,24 @@ impl Prepared {
         let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
         let http = http_client(&tls)?;
         Ok(Self {
+            calendar: Arc::new(calendar(config, &http)?),
             connector: Connector::new(&config.gemini, tls, http.clone())?,
             http,
             fallback: Fallbacks::new(&config.phone, &config.clinic)?,
+            mailer: config.clinic.data.as_ref().map(|data| Mailer::new(&config.mail, Arc::clone(data))).transpose()?,
             public_tls: server_tls(config.phone.tls.as_ref())?,
             admin_tls: server_tls(config.admin.tls.as_ref())?,
         })
     }
+}
+
+/// The clinic's calendars. Who made their server's certificate is trusted there and nowhere else.
+fn calendar(config: &Config, http: &reqwest::Client) -> Result<Backend, AppError> {
+    let http = match &config.calendar.backend {
+        CalendarBackend::Local => http.clone(),
+        CalendarBackend::CalDav(caldav) => http_client(&*net::client_tls(caldav.ca_file.as_deref())?)?,
+    };
+    Ok(Backend::new(&config.calendar, http, config.clinic.time_zone.clone()))
 }
 
 /// The client of Twilio's REST API and Google's token endpoint.

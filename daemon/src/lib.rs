@@ -7,24 +7,31 @@
 //!                   the sound card ◄─► desk::task ────────────┘   conversation::journal
 //!                                                                  │    │   │
 //!                                                              store  metrics  log
+//!                                                                │ errands
+//!                                                             outbox ─► errands ─► calendar, mail, phone::sms
 //! ```
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
 
 pub mod app;
+pub mod calendar;
 pub mod clock;
 pub mod config;
 pub mod conversation;
 pub mod ctl;
 pub mod desk;
+pub mod errands;
 pub mod http;
 pub mod live;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 pub mod net;
 pub mod notify;
+pub mod outbox;
 pub mod phone;
 pub mod status;
 pub mod store;
 pub mod supervise;
+pub mod template;
 pub mod watchdog;

@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for reading")]
 
 mod desk;
+mod left;
 mod screen;
 mod script;
 mod table;
@@ -19,12 +20,14 @@ use clap::Parser;
 use desk::Counter;
 use frontdesk_gemini_sim::{GeminiSim, Settings as GeminiSettings};
 use frontdesk_tests::daemon::{Daemon, LOG, PUBLIC_URL, Plan};
-use frontdesk_tests::script::clinic;
+use frontdesk_tests::script::booking;
 use frontdesk_twilio_sim::{CallHandle, CallPlan, CallReport, Caller, Settings as TwilioSettings, Target, TwilioSim};
 use frontdesk_voice::wav;
 
 /// Where the real model answers.
 const GEMINI: &str = "wss://generativelanguage.googleapis.com";
+/// The clinic of the rehearsal: the shipped example.
+const CLINIC: &str = include_str!("../../images/config/clinic.toml");
 /// No rehearsed call lasts longer.
 const CALL: Duration = Duration::from_mins(4);
 
@@ -83,11 +86,14 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     print!("Rendering voices and starting ... ");
     screen::flush();
 
-    let gemini = GeminiSim::start(GeminiSettings { scenario: clinic(), ..GeminiSettings::default() })
+    let gemini = GeminiSim::start(GeminiSettings { scenario: booking(), ..GeminiSettings::default() })
         .await
         .context("gemini-sim")?;
     let twilio = TwilioSim::start(TwilioSettings::default()).await.context("twilio-sim")?;
+    let real = key.is_some();
     let plan = plan(arguments, &folder, key, &gemini, &twilio, &counter);
+    std::fs::write(folder.join("clinic.toml"), CLINIC).context("cannot write the clinic's data")?;
+    left::clear(&folder)?;
     let mut daemon = start(plan).await?;
     println!("done.\n");
 
@@ -102,6 +108,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<bool> {
     let recording = folder.join("call.wav");
     record(&report, &recording)?;
     let mut good = table::print(&daemon, &report, &script).await?;
+    // A real model books as the conversation goes; ours books for certain.
+    let booked = left::print(&daemon, &folder).await?;
+    good &= booked || real;
     println!("\nRecording  {} (left the caller, right the agent)", recording.display());
     if let Counter::Virtual(room) = counter {
         println!("\nA conversation at the front desk:\n");

@@ -51,6 +51,59 @@ pub fn clinic() -> Scenario {
     }
 }
 
+/// The caller's lines of a [`booking`], behind those of [`clinic`].
+pub mod booking_line {
+    /// Index of the wish for an appointment: free times are looked up.
+    pub const WISH: usize = 5;
+    /// Index of the choice: the first of the offered times is held.
+    pub const CHOICE: usize = 6;
+    /// Index of who the patient is.
+    pub const NAME: usize = 7;
+    /// Index of the yes: the appointment is booked.
+    pub const YES: usize = 8;
+}
+
+/// The same receptionist, who can also book a check-up for Anna Rossi: what she says of times, references and refusals
+/// is what the daemon has answered.
+pub fn booking() -> Scenario {
+    let find =
+        ScriptedCall::new("find_slots", json!({ "appointment_type": "check-up", "heard": "as soon as possible" }));
+    let hold = ScriptedCall::new("hold_slot", json!({ "slot_id": "{find_slots.slots.0.slot_id}" }));
+    let book = ScriptedCall::new(
+        "book",
+        json!({
+            "hold_id": "{hold_slot.hold_id}",
+            "patient_name": "Anna Rossi",
+            "phone": "caller_id",
+            "email": "anna.rossi@example.com",
+            "email_consent": true,
+            "new_patient": false,
+            "date_of_birth": "1984-05-17",
+            "caller_confirmed": true,
+        }),
+    );
+    let mut scenario = clinic();
+    scenario.exchanges.extend([
+        calling(
+            find,
+            "I would like to book a check-up, as early as possible.",
+            "{result.say} Which one would you like?",
+        ),
+        calling(hold, "The first of them, please.", "{result.say} What is your name, and when were you born?"),
+        exchange(
+            "Anna Rossi, the seventeenth of May, nineteen eighty four. And please send me a mail.",
+            "Anna Rossi, {find_slots.slots.0.say}, with a mail to anna dot rossi at example dot com. Is that correct?",
+        ),
+        calling(book, "Yes, that is correct.", "{result.say} Is there anything else?"),
+    ]);
+    scenario
+}
+
+/// A call of a function, and what is said of its answer, good or bad.
+fn calling(tool: ScriptedCall, caller: &str, reply: &str) -> Exchange {
+    Exchange { tool: Some(tool), reply_on_error: Some("{result.say}".into()), ..exchange(caller, reply) }
+}
+
 fn exchange(caller: &str, reply: &str) -> Exchange {
     Exchange { caller: caller.into(), reply: reply.into(), ..Exchange::default() }
 }

@@ -150,7 +150,7 @@ impl Journal {
                 self.tell(Level::Info, format_args!("{what}"));
                 self.store.record(store::Record::CallAnswered { call: self.id, at });
             }
-            "watchdog" | "live-lost" | "live-garbage" | "turn-cut-by-service" | "tool-timeout" => {
+            "watchdog" | "live-lost" | "live-garbage" | "turn-cut-by-service" | "tool-timeout" | "emergency" => {
                 self.tell(Level::Warn, format_args!("{kind}: {detail}"));
             }
             "live-reconnecting" => {
@@ -171,6 +171,7 @@ impl Drop for Journal {
         if !self.ended {
             self.ended(Instant::now(), &EndReason::Failed("its task broke"));
         }
+        self.store.record(store::Record::CallLeft { call: self.id });
         self.conversations.remove(&self.id);
     }
 }

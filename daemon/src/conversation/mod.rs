@@ -5,6 +5,7 @@
 //!  phone::task ─┐
 //!               ├─► driver ─► live::link ─► Gemini
 //!  desk::task ──┘      │
+//!                      ├─► tools ─► store (the appointment book), outside calendar
 //!                      ├─► journal ─► store, metrics, log
 //!  http, status ──► running
 //! ```
@@ -12,3 +13,4 @@
 pub mod driver;
 pub mod journal;
 pub mod running;
+pub mod tools;

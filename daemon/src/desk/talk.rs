@@ -142,12 +142,15 @@ impl Talk {
 
     /// Whether nothing is left to be done.
     pub(super) fn is_done(&self, now: Instant) -> bool {
-        self.ended.is_some_and(|since| !self.driver.is_open() || now >= since + CLOSE_WITHIN)
+        let closed = |since| !self.driver.is_open() || now >= since + CLOSE_WITHIN;
+        // What the visitor has asked for is done, though they have gone.
+        self.ended.is_some_and(closed) && !self.driver.is_working()
     }
 
     /// When something is due, whatever happens until then.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let close = self.ended.map(|since| since + CLOSE_WITHIN);
+        // Behind what is still being done the close is looked at again.
+        let close = self.ended.filter(|_| !self.driver.is_working()).map(|since| since + CLOSE_WITHIN);
         [close, self.driver.conversation.deadline(now)].into_iter().flatten().min()
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use frontdesk_core::clerk;
 use frontdesk_core::desk::leg::DeskLeg;
 use frontdesk_core::desk::reception::{Act, Ear, Happening, Reception, Wake};
 use frontdesk_core::gemini::live::LiveSession;
@@ -35,6 +36,7 @@ use crate::config::{ClinicConfig, GeminiConfig};
 use crate::conversation::driver::Driver;
 use crate::conversation::journal::Journal;
 use crate::conversation::running::{Busy, Conversations, Party, Running, View};
+use crate::conversation::tools::Office;
 use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
@@ -53,6 +55,8 @@ pub struct Makings {
     pub gemini: GeminiConfig,
     /// Whom the agent speaks for.
     pub clinic: ClinicConfig,
+    /// What the model may call; nothing without the clinic's data.
+    pub office: Option<Arc<Office>>,
     /// How patient it is.
     pub patience: Patience,
     /// The running conversations, of the phone as well.
@@ -320,6 +324,10 @@ impl Task {
         let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk);
         let live = LiveSession::new(setup, makings.gemini.rotate_after, seed as u64);
         let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
+        if let Some(office) = &makings.office {
+            let place = clerk::Place::Desk;
+            driver.equip(office.tools(id, place, None, clock), office.guard(place));
+        }
         driver.conversation.attach(DeskLeg::new(now, self.stands));
         driver.conversation.source_fed(now);
         let (handed, running) = (self.stands, watch(&makings.tasks, id, sender));

@@ -288,6 +288,7 @@ fn makings(world: &World, patience: Patience) -> Makings {
     Makings {
         gemini: line.gemini.clone(),
         clinic: line.clinic.clone(),
+        office: None,
         patience,
         conversations: Arc::clone(line.calls.conversations()),
         connector: Arc::clone(&line.connector),

@@ -23,6 +23,8 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 pub(crate) enum Reply {
     /// A status and a body.
     Say(u16, String),
+    /// These bytes, and the connection is closed.
+    Raw(String),
     /// The connection is closed without a word.
     Drop,
     /// The connection stays, and nothing comes.
@@ -69,6 +71,9 @@ impl Scripted {
                         );
                         // Who asked may have gone.
                         let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                    Reply::Raw(bytes) => {
+                        let _ = stream.write_all(bytes.as_bytes()).await;
                     }
                     Reply::Drop => {}
                     Reply::Silence => kept.push(stream),

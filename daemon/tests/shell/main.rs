@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails like a test")]
 
 mod app;
+mod booked;
+mod caldav;
 mod call;
 mod check;
+mod clinic;
 mod connect;
 mod connections;
 mod desk;
@@ -12,11 +15,14 @@ mod desk_ends;
 mod desk_quiet;
 mod desk_world;
 mod fakes;
+mod functions;
 mod hook;
 mod log;
+mod mail;
 mod media;
 mod net;
 mod rest;
+mod sms;
 mod token;
 mod twilio;
 mod world;

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use frontdesk_core::clinic::Clinic;
+use frontdesk_core::clinic::persona::Personas;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::clock::Clock;
 use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, PhoneConfig, Secret, StoreConfig};
 use frontdeskd::conversation::running::Conversations;
+use frontdeskd::conversation::tools::Office;
 use frontdeskd::http::public;
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::live::Connector;
@@ -65,12 +68,20 @@ impl World {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
         let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
-        Self::on(directory, gemini, twilio, clock, room).await
+        Self::on(directory, gemini, twilio, (clock, room, None)).await
     }
 
-    async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, clock: fn() -> Clock, room: usize) -> Self {
+    /// With the data of a clinic, so that the model has functions to call.
+    pub(crate) async fn of_clinic(clinic: Clinic) -> Self {
+        log::keep();
+        let directory = tempfile::tempdir().unwrap();
+        let (gemini, twilio) = (Gemini::start().await, Scripted::start(Vec::new()).await);
+        Self::on(directory, gemini, twilio, (Clock::read, 1, Some(Arc::new(clinic)))).await
+    }
+
+    async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, settings: Settings) -> Self {
         let database = directory.path().join("calls.db");
-        let (line, supervisor) = line(&database, &gemini, &twilio, clock, room).await;
+        let (line, supervisor) = line(&database, &gemini, &twilio, settings).await;
         let (public, stop, listeners) = listen(&line).await;
         Self { line, public, gemini, twilio, stop, listeners, database, supervisor, _directory: directory }
     }
@@ -80,7 +91,7 @@ impl World {
         self.line.store.close().await;
         let (clock, room) = (self.line.clock, self.line.phone.max_calls);
         let Self { gemini, twilio, _directory: directory, .. } = self;
-        Self::on(directory, gemini, twilio, clock, room).await
+        Self::on(directory, gemini, twilio, (clock, room, None)).await
     }
 
     /// A figure of the metrics.
@@ -94,23 +105,32 @@ impl World {
     }
 }
 
+/// Who tells the time, room for how many calls, and what is known of the clinic.
+type Settings = (fn() -> Clock, usize, Option<Arc<Clinic>>);
+
 async fn line(
     database: &Path,
     gemini: &Gemini,
     twilio: &Scripted,
-    clock: fn() -> Clock,
-    room: usize,
+    (clock, room, data): Settings,
 ) -> (Arc<PhoneLine>, Supervisor) {
     let store = Store::open(&StoreConfig { path: database.to_owned(), keep_days: 10_000 }).unwrap();
     let metrics = Metrics::with_store(store.clone());
     let phone = PhoneConfig { max_calls: room, ..phone(twilio) };
-    let clinic = ClinicConfig { name: "Riverside Clinic".into(), time_zone: TimeZone::UTC, language: "en-US".into() };
+    let clinic = ClinicConfig {
+        name: "Riverside Clinic".into(),
+        time_zone: TimeZone::UTC,
+        language: "en-US".into(),
+        data: data.clone(),
+        personas: Personas::default(),
+    };
     let settings = settings(&format!("ws://{}", gemini.address));
     let http = client();
     let supervisor = Supervisor::new(metrics.clone());
     let calls = Calls::new(Conversations::new(phone.max_calls, metrics.clone()));
     calls.recall(&store.ended(REMEMBERED).await.unwrap());
     let line = PhoneLine {
+        office: data.map(|data| Office::open(data, store.clone(), None).unwrap()),
         checker: PhoneLine::checker(&phone),
         fallback: Fallbacks::new(&phone, &clinic).unwrap(),
         rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),

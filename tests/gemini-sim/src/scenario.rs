@@ -40,7 +40,8 @@ pub struct Exchange {
     /// The caller's words, as espeak-ng is given them.
     pub caller: String,
     /// The answer; empty for silence. `{result.KEY}` quotes the first tool's response (`{result.slots.0}` goes deeper),
-    /// `{TOOL_NAME.KEY}` that of a tool by its name.
+    /// `{TOOL_NAME.KEY}` the latest of a tool by its name, also one that an earlier exchange called. `KEY` is looked up in
+    /// the response's `output`, else in its `error`, else in the response itself.
     #[serde(default)]
     pub reply: String,
     /// The answer when a tool's response has an `error`; without one, [`reply`](Self::reply) is said all the same.
@@ -61,7 +62,7 @@ pub struct ScriptedCall {
     /// The function's name. Called whether the client declared it or not; not having declared it is noted as a fault
     /// of the script in the log.
     pub name: String,
-    /// Its arguments.
+    /// Its arguments. Texts in them quote what tools answered before, as [`Exchange::reply`] does.
     #[serde(default = "no_arguments")]
     pub args: Value,
     /// Whether the model is silent and deaf until the response; by default what the declaration says, else what the
@@ -170,18 +171,36 @@ impl Exchange {
         self.tool.iter().chain(&self.tools)
     }
 
-    /// The answer, quoting the responses.
-    pub(crate) fn answer(&self, responses: &[(String, Value)]) -> String {
+    /// The answer, quoting the responses and, behind them, what was answered `before`, the latest last.
+    pub(crate) fn answer(&self, responses: &[(String, Value)], before: &[(String, Value)]) -> String {
         let failed = responses.iter().any(|(_, response)| !response["error"].is_null());
+        let known: Vec<_> = responses.iter().chain(before.iter().rev()).collect();
         match &self.reply_on_error {
-            Some(reply) if failed => quote(reply, responses),
-            _ => quote(&self.reply, responses),
+            Some(reply) if failed => quote(reply, &known),
+            _ => quote(&self.reply, &known),
         }
     }
 }
 
+impl ScriptedCall {
+    /// The arguments, quoting what was answered `before`, the latest last.
+    pub(crate) fn filled(&self, before: &[(String, Value)]) -> Value {
+        let known: Vec<_> = before.iter().rev().collect();
+        fill(&self.args, &known)
+    }
+}
+
+fn fill(value: &Value, known: &[&(String, Value)]) -> Value {
+    match value {
+        Value::String(text) => Value::String(quote(text, known)),
+        Value::Array(items) => items.iter().map(|item| fill(item, known)).collect(),
+        Value::Object(object) => object.iter().map(|(key, value)| (key.clone(), fill(value, known))).collect(),
+        other => other.clone(),
+    }
+}
+
 /// Fills in `{result.KEY}` and `{TOOL_NAME.KEY}`. What is not there is said to be missing, aloud, so that a test hears it.
-fn quote(template: &str, responses: &[(String, Value)]) -> String {
+fn quote(template: &str, known: &[&(String, Value)]) -> String {
     let mut said = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -190,17 +209,18 @@ fn quote(template: &str, responses: &[(String, Value)]) -> String {
             rest = after;
             break;
         };
-        said.push_str(&look_up(path, responses).unwrap_or_else(|| format!("missing {path}")));
+        said.push_str(&look_up(path, known).unwrap_or_else(|| format!("missing {path}")));
         rest = after;
     }
     said.push_str(rest);
     said
 }
 
-fn look_up(path: &str, responses: &[(String, Value)]) -> Option<String> {
+fn look_up(path: &str, known: &[&(String, Value)]) -> Option<String> {
     let (tool, keys) = path.split_once('.').unwrap_or((path, ""));
-    let (_, response) = responses.iter().find(|(name, _)| tool == "result" || tool == name)?;
-    let whole = response.get("output").unwrap_or(response);
+    let (_, response) = known.iter().find(|(name, _)| tool == "result" || tool == name)?;
+    let whole = response.get("output").or_else(|| response.get("error").filter(|error| error.is_object()));
+    let whole = whole.unwrap_or(response);
     let found = keys.split('.').filter(|key| !key.is_empty()).try_fold(whole, |value, key| match value {
         Value::Array(items) => items.get(key.parse::<usize>().ok()?),
         Value::Object(object) => object.get(key),
@@ -350,8 +370,28 @@ mod tests {
         };
         let find = ("find".to_owned(), json!({"output": {"slots": ["nine", 10]}}));
         let book = ("book".to_owned(), json!({"id": 7}));
-        assert_eq!(exchange.answer(&[find, book]), "At nine or 10, 7, missing nobody.x.");
-        assert_eq!(exchange.answer(&[("find".to_owned(), json!({"error": "closed"}))]), "No: closed.");
+        assert_eq!(exchange.answer(&[find, book], &[]), "At nine or 10, 7, missing nobody.x.");
+        assert_eq!(exchange.answer(&[("find".to_owned(), json!({"error": "closed"}))], &[]), "No: closed.");
+    }
+
+    #[test]
+    fn later_calls_and_replies_quote_what_was_answered_before() {
+        let before = [
+            ("find".to_owned(), json!({"output": {"slots": [{"id": "old"}]}})),
+            ("find".to_owned(), json!({"output": {"slots": [{"id": "s1"}]}})),
+        ];
+        let call = ScriptedCall::new("hold", json!({"slot": "{find.slots.0.id}", "more": ["{find.slots.0.id}", 3]}));
+        assert_eq!(call.filled(&before), json!({"slot": "s1", "more": ["s1", 3]}));
+        let exchange = Exchange {
+            reply: "Held {hold.say}, found {find.slots.0.id}.".to_owned(),
+            reply_on_error: Some("{hold.say}".to_owned()),
+            ..Exchange::default()
+        };
+        let held = |response: Value| [("hold".to_owned(), response)];
+        let good = held(json!({"output": {"say": "nine"}}));
+        assert_eq!(exchange.answer(&good, &before), "Held nine, found s1.");
+        let taken = held(json!({"error": {"code": "slot_taken", "say": "It is gone."}}));
+        assert_eq!(exchange.answer(&taken, &before), "It is gone.");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Everything in the product that reads bytes of others, each as a function of bytes that panics when a promise is broken.
 //!
 //! ```text
-//!  bytes ─┬─ text as it comes ────────────► twilio_message, webhook, signature, identifiers, gemini_message, config
+//!  bytes ─┬─ text as it comes ────────────► twilio_message, webhook, signature, identifiers, gemini_message, config,
+//!         │                               tool_call, caller_words, calendar_answer, calendar_object
 //!         ├─ bytes as they come ──────────► hid_descriptor
 //!         └─ a script (see [`script`]) ──► call_leg, live_session, conversation, twiml, audio, hid_reports
 //! ```
@@ -12,6 +13,7 @@
 //! nothing here opens a socket.
 
 mod audio;
+mod caldav;
 mod config;
 mod conversation;
 mod far_gemini;
@@ -21,16 +23,19 @@ mod hid;
 mod leg;
 mod live;
 pub mod script;
+mod tools;
 mod twilio;
 mod twiml;
 
 pub use audio::audio;
+pub use caldav::{calendar_answer, calendar_object};
 pub use config::config;
 pub use conversation::conversation;
 pub use gemini::gemini_message;
 pub use hid::{hid_descriptor, hid_reports};
 pub use leg::call_leg;
 pub use live::live_session;
+pub use tools::{caller_words, tool_call};
 pub use twilio::{identifiers, signature, twilio_message, webhook};
 pub use twiml::twiml;
 
@@ -38,9 +43,12 @@ pub use twiml::twiml;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every entry function with the name of its target and of its folder below `corpus/`.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 17] = [
     ("audio", audio),
+    ("calendar_answer", calendar_answer),
+    ("calendar_object", calendar_object),
     ("call_leg", call_leg),
+    ("caller_words", caller_words),
     ("config", config),
     ("conversation", conversation),
     ("gemini_message", gemini_message),
@@ -49,6 +57,7 @@ pub const TARGETS: [Target; 13] = [
     ("identifiers", identifiers),
     ("live_session", live_session),
     ("signature", signature),
+    ("tool_call", tool_call),
     ("twilio_message", twilio_message),
     ("twiml", twiml),
     ("webhook", webhook),

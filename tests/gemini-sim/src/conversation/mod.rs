@@ -58,6 +58,8 @@ pub(crate) struct Memory {
     position: usize,
     /// What was being said or done when the connection ended: a nudge makes the model go on with it.
     unfinished: Option<Prompt>,
+    /// What tools answered, the latest last: a script quotes it later.
+    answers: Vec<(String, Value)>,
     calls: u64,
     handles: u64,
     turns: u64,

@@ -148,11 +148,12 @@ impl Conversation {
                         self.say(now, filler, None);
                     }
                 } else {
-                    self.say(now, &exchange.answer(&[]), Some(index));
+                    self.say(now, &exchange.answer(&[], &self.memory.answers), Some(index));
                 }
             }
             Prompt::Results { exchange, responses } => {
-                self.say(now, &world.scenario.exchanges[exchange].answer(&responses), Some(exchange));
+                let answer = world.scenario.exchanges[exchange].answer(&responses, &self.memory.answers);
+                self.say(now, &answer, Some(exchange));
             }
             Prompt::Line(text) => self.say(now, &text, None),
         }

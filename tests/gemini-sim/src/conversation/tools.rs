@@ -56,7 +56,8 @@ impl Conversation {
                 log::warn!("the scenario calls {}, which the client did not declare", call.name);
             }
             is_blocking |= call.blocking.or(declared).unwrap_or_default();
-            calls.push(FunctionCall { id: self.new_call_id(), name: call.name.clone(), args: call.args.clone() });
+            let args = call.filled(&self.memory.answers);
+            calls.push(FunctionCall { id: self.new_call_id(), name: call.name.clone(), args });
         }
         if self.setup.resumable {
             self.send(server::resumption(None));
@@ -163,6 +164,8 @@ impl Conversation {
     }
 
     fn all_answered(&mut self, pending: Pending) {
+        let answers = pending.calls.iter().filter_map(|call| Some((call.name.clone(), call.response.clone()?)));
+        self.memory.answers.extend(answers);
         let silent = pending.calls.iter().all(|call| call.scheduling == Scheduling::Silent);
         let at_once = pending.calls.iter().any(|call| call.scheduling == Scheduling::Interrupt);
         if pending.when == CallTime::After || silent || self.switches.hit(&Fault::SilentAfterTool) {
