@@ -31,6 +31,8 @@ fmt: ## Formatting.
 .PHONY: lint
 lint: ## Lints and documentation, warnings are errors.
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p frontdeskd --test radicale --test smtp -- -D warnings
+	$(CARGO) clippy -p frontdesk-tests --test nightly -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: deny

@@ -1,4 +1,5 @@
 //! One call of 25 minutes in real time, with everything that happens to long calls. Run by `make nightly`.
+#![expect(clippy::print_stdout, reason = "whoever waits half an hour wants to see what came of it")]
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

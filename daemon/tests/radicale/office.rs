@@ -166,7 +166,10 @@ impl Outside {
     pub(crate) fn caller(&self, number: u128) -> Caller {
         let phone = PhoneNumber::parse("+15550100200").ok();
         let clock = Clock::at(Instant::now(), now());
-        Caller { tools: self.office.tools(DeskId::of(number).into(), Place::Phone, phone, clock), calls: 0 }
+        Caller {
+            tools: self.office.tools(DeskId::of(number).into(), Place::Phone { dials: true }, phone, clock),
+            calls: 0,
+        }
     }
 }
 
