@@ -6,14 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use frontdesk_tests::daemon::Daemon;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use serde_json::Value;
 
 use crate::table::row;
 
 /// Letter and calendar follow the booking within moments.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked for.
-const EVERY: Duration = Duration::from_millis(100);
 
 /// Prints what the call left behind. Returns whether everything is there that a booking leaves.
 pub(crate) async fn print(daemon: &Daemon, home: &Path) -> anyhow::Result<bool> {
@@ -30,27 +28,20 @@ pub(crate) async fn print(daemon: &Daemon, home: &Path) -> anyhow::Result<bool> 
     row("appointment", &format!("{reference}, {}", text("state")));
     row("  what, with whom", &format!("{}, {}", text("kind"), text("practitioner")));
     row("  when", &text("from"));
-    let letter = wait_for(&home.join("outbox/new"), "eml", &reference).await?;
-    let entry = wait_for(home, "ics", &reference).await?;
+    // Only reminders are left when letter and calendar are done, or have been given up.
+    let settled = |outbox: &Value| {
+        let mut errands = outbox["errands"].as_array().into_iter().flatten();
+        errands.all(|errand| errand["kind"] == "reminder" || errand["state"] == "dead")
+    };
+    daemon.wait_for_json("/v1/outbox", FOLLOWS_WITHIN, settled).await?;
+    let letter = find(&home.join("outbox/new"), "eml", &reference)?;
+    let entry = find(home, "ics", &reference)?;
     show("letter", letter.as_ref(), home, &["Subject:", "To:", "Content-Type: text/calendar"]);
     show("calendar", entry.as_ref(), home, &["UID:", "DTSTART", "SUMMARY:"]);
     Ok(letter.is_some() && entry.is_some())
 }
 
-/// The first file of that kind in a folder that names the booking, once there is one.
-async fn wait_for(folder: &Path, kind: &str, reference: &str) -> anyhow::Result<Option<(PathBuf, String)>> {
-    let deadline = Instant::now() + FOLLOWS_WITHIN;
-    loop {
-        if let Some(found) = find(folder, kind, reference)? {
-            return Ok(Some(found));
-        }
-        if Instant::now() >= deadline {
-            return Ok(None);
-        }
-        tokio::time::sleep(EVERY).await;
-    }
-}
-
+/// The first file of that kind in a folder that names the booking.
 fn find(folder: &Path, kind: &str, reference: &str) -> anyhow::Result<Option<(PathBuf, String)>> {
     let Ok(files) = std::fs::read_dir(folder) else { return Ok(None) };
     for file in files {
