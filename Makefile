@@ -32,7 +32,7 @@ fmt: ## Formatting.
 lint: ## Lints and documentation, warnings are errors.
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy -p frontdeskd --test radicale --test smtp -- -D warnings
-	$(CARGO) clippy -p frontdesk-tests --test nightly -- -D warnings
+	$(CARGO) clippy -p frontdesk-tests --test nightly --test outside -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 
 .PHONY: deny
@@ -53,6 +53,7 @@ stories: ## Stories from end to end, in real time.
 .PHONY: proofs
 proofs: ## The vendors' own libraries against the simulators and our TwiML; real servers of mail and calendars.
 	tests/proofs/gemini/run.sh
+	tests/proofs/google/run.sh
 	tests/proofs/mail/run.sh
 	tests/proofs/caldav/run.sh
 	tests/proofs/twilio/run.sh daemon/core/tests/data/twiml/*.xml
@@ -67,6 +68,7 @@ bench: ## Every figure beside its goal.
 	$(CARGO) build --release --quiet -p frontdeskd -p frontdesk-tests --bins
 	$(CARGO) run --release --quiet -p frontdesk-core --example media_cost
 	$(CARGO) run --release --quiet -p frontdeskd --example book_cost target
+	$(CARGO) run --release --quiet -p frontdeskd --example knowledge_cost target
 	target/release/bench $(ARGS)
 
 .PHONY: fuzz
