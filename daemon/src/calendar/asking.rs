@@ -48,7 +48,7 @@ async fn answer(
         Ok(times) => times,
         Err(error) => {
             log::error!("the store cannot be read: {}", chain(&error));
-            return Outside::Unreachable;
+            return Outside::Unreachable(Vec::new());
         }
     };
     let of_each = question.practitioners.iter().map(async |of| (of, taken(backend, of, question.span).await));
@@ -56,19 +56,21 @@ async fn answer(
     let mut is_known = true;
     for (of, taken) in join_all(of_each).await {
         metrics.calendar_asked("busy", taken.is_ok());
-        match taken {
+        let taken = match taken {
             Ok(taken) => {
                 troubles.over(of);
-                let spans = strangers(&taken, |id| times.get(&id).copied());
-                busy.extend(spans.into_iter().map(|span| Busy { practitioner: of.clone(), span, kind: None }));
+                taken
             }
             Err(error) => {
                 troubles.note(of, &error.to_string());
                 is_known = false;
+                error.known()
             }
-        }
+        };
+        let spans = strangers(&taken, |id| times.get(&id).copied());
+        busy.extend(spans.into_iter().map(|span| Busy { practitioner: of.clone(), span, kind: None }));
     }
-    if is_known { Outside::Busy(busy) } else { Outside::Unreachable }
+    if is_known { Outside::Busy(busy) } else { Outside::Unreachable(busy) }
 }
 
 async fn taken(backend: &Backend, of: &PractitionerId, within: Span) -> Result<Vec<Taken>, CalError> {

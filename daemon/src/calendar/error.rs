@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use frontdesk_core::caldav::ReadError;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822;
+use frontdesk_core::caldav::object::Taken;
+use frontdesk_core::google;
+
+use crate::google::AccessError;
 
 /// A server that asks for more patience than this is tried again all the same: staff wait for the entry.
-const MOST_PATIENCE: Duration = Duration::from_hours(1);
+pub(super) const MOST_PATIENCE: Duration = Duration::from_hours(1);
 
 /// Why a calendar was not read or written. The texts name no patient and repeat no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,14 @@ pub enum CalError {
     /// The server's answer does not tell.
     #[error("what is in the calendar is not known: {0}")]
     Unknown(String),
+    /// One of a practitioner's calendars does not tell, another has.
+    #[error("{why}")]
+    Partly {
+        /// What that other says of when they are busy.
+        known: Vec<Taken>,
+        /// What is wrong with the one.
+        why: Box<CalError>,
+    },
     /// Ours.
     #[error("the calendar server does not understand us ({0}): that is a mistake of this program, please report it")]
     Bug(String),
@@ -61,6 +71,15 @@ impl CalError {
                 Retry::Later
             }
             Self::Conflict | Self::NotFound | Self::Bug(_) => Retry::Never,
+            Self::Partly { why, .. } => why.retry(),
+        }
+    }
+
+    /// What is known of when somebody is busy, although not all is.
+    pub fn known(self) -> Vec<Taken> {
+        match self {
+            Self::Partly { known, .. } => known,
+            _ => Vec::new(),
         }
     }
 }
@@ -80,38 +99,32 @@ impl From<ReadError> for CalError {
     }
 }
 
-/// Reads `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). `None` if it is neither; no more than an hour.
-pub(super) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let text = text.trim();
-    let wanted = if let Ok(seconds) = text.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let until = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-        until.duration_since(now).try_into().unwrap_or(Duration::ZERO)
-    };
-    Some(wanted.min(MOST_PATIENCE))
+impl From<google::ReadError> for CalError {
+    fn from(error: google::ReadError) -> Self {
+        match error {
+            google::ReadError::Event(_) | google::ReadError::Zone(_) => {
+                Self::Unknown(format!("{error}; change that entry in the calendar, or delete it"))
+            }
+            google::ReadError::Json { .. } | google::ReadError::Shape(_) | google::ReadError::Silent(_) => {
+                Self::Unknown(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<AccessError> for CalError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NeedsConsent(why) => Self::NeedsConsent(why),
+            AccessError::Config(why) => Self::Config(why),
+            AccessError::Retry { found } => Self::Retry { found, after: None },
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patience_is_asked_for_in_seconds_or_until_a_time() {
-        let now = "2026-11-27T01:00:00Z".parse().unwrap();
-        for (text, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Fri, 27 Nov 2026 01:02:00 GMT", Some(120)),
-            ("Fri, 27 Nov 2026 00:00:00 GMT", Some(0)),
-            ("99999999", Some(3_600)),
-            ("soon", None),
-            ("-5", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text:?}");
-        }
-    }
 
     #[test]
     fn what_somebody_must_decide_is_not_tried_again() {

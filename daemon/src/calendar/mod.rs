@@ -4,7 +4,8 @@
 //! ```text
 //!  hold, commit ──► busy ────────────┐
 //!  outbox ──► put, update, remove ───┼──► Backend ─┬─ Local   (the store alone)
-//!  every minute ──► changes ─────────┘             └─ CalDav  (Nextcloud, Radicale, Fastmail …)
+//!  every minute ──► changes ─────────┘             ├─ CalDav  (Nextcloud, Radicale, Fastmail …)
+//!                                                  └─ Google  (Google Calendar)
 //!  after each change ──► feed: calendar.ics, whatever the backend
 //! ```
 //!
@@ -12,7 +13,7 @@
 //! daemon's errands.
 //!
 //! - [`asking`]: for a conversation, while the caller waits. [`trouble`]: what is logged, once.
-//! - [`caldav`]: servers. [`feed`]: the file.
+//! - [`caldav`]: servers. [`google`]: Google's. [`feed`]: the file.
 //!
 //! No calendar keeps two entries from overlapping: the store does, and `busy` is asked before a time is held and again
 //! before it is promised.
@@ -20,7 +21,9 @@
 pub mod asking;
 pub mod caldav;
 mod error;
+mod exchange;
 pub mod feed;
+pub mod google;
 pub mod trouble;
 
 use std::collections::BTreeSet;
@@ -32,11 +35,14 @@ use frontdesk_core::clinic::Clinic;
 use frontdesk_core::clinic::ids::PractitionerId;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use url::Url;
 
 pub use caldav::CalDav;
 pub use error::{CalError, Retry};
+pub use google::GoogleCalendar;
 
 use crate::config::{CalendarBackend, CalendarConfig};
+use crate::google::Access;
 
 /// Where an appointment's entry is, and in which version it was last seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +71,6 @@ pub enum State {
 pub struct Changes {
     /// Appointments' entries that changed.
     pub ours: Vec<(AppointmentId, State)>,
-    /// Whether anything else changed: what is known to be busy is out of date.
-    pub others: bool,
     /// If everything that is in the calendar was looked at: the appointments that are there. Any other is gone, without
     /// a word in `ours`.
     pub present: Option<BTreeSet<AppointmentId>>,
@@ -95,7 +99,7 @@ pub type IsNews<'a> = &'a (dyn Fn(AppointmentId, Option<&str>) -> bool + Sync);
 /// repeated after any error without harm. To be called on the network's runtime.
 pub trait Calendar {
     /// What takes a practitioner's time within `within`, entries of appointments of ours included (see [`strangers`]).
-    /// What is not known is an error, never free.
+    /// What is not known is an error, never free; [`CalError::Partly`] if something is known all the same.
     fn busy(&self, of: &PractitionerId, within: Span) -> impl Future<Output = Result<Vec<Taken>, CalError>> + Send;
 
     /// Writes an appointment for the first time. Written already, with this time: its link again. An older revision is
@@ -132,14 +136,20 @@ pub enum Backend {
     Local,
     /// A CalDAV server's.
     CalDav(Box<CalDav>),
+    /// Google's.
+    Google(Box<GoogleCalendar>),
 }
 
 impl Backend {
-    /// The configured one; asks nothing yet. `http` is as [`CalDav::new`] wants it, `clinic` the clinic's zone.
-    pub fn new(config: &CalendarConfig, http: reqwest::Client, clinic: TimeZone) -> Self {
+    /// The configured one; asks nothing yet. `http` is as [`CalDav::new`] wants it, `google` who we are at Google and where
+    /// that is, `clinic` the clinic's zone.
+    pub fn new(config: &CalendarConfig, http: reqwest::Client, google: (Access, Url), clinic: TimeZone) -> Self {
         match &config.backend {
             CalendarBackend::Local => Self::Local,
             CalendarBackend::CalDav(caldav) => Self::CalDav(Box::new(CalDav::new(http, caldav, config.names, clinic))),
+            CalendarBackend::Google(calendars) => {
+                Self::Google(Box::new(GoogleCalendar::new(http, google, calendars, config.names, clinic)))
+            }
         }
     }
 
@@ -148,6 +158,7 @@ impl Backend {
         match self {
             Self::Local => "local".to_owned(),
             Self::CalDav(caldav) => format!("caldav {}", caldav.address()),
+            Self::Google(google) => format!("google {}", google.address()),
         }
     }
 
@@ -163,6 +174,7 @@ impl Calendar for Backend {
             // Not "unknown": what takes time is in the store, and nowhere else.
             Self::Local => Ok(Vec::new()),
             Self::CalDav(caldav) => caldav.busy(of, within).await,
+            Self::Google(google) => google.busy(of, within).await,
         }
     }
 
@@ -170,6 +182,7 @@ impl Calendar for Backend {
         match self {
             Self::Local => Ok(local_link(entry)),
             Self::CalDav(caldav) => caldav.put(entry).await,
+            Self::Google(google) => google.put(entry).await,
         }
     }
 
@@ -177,6 +190,7 @@ impl Calendar for Backend {
         match self {
             Self::Local => Ok(local_link(entry)),
             Self::CalDav(caldav) => caldav.update(link, entry).await,
+            Self::Google(google) => google.update(link, entry).await,
         }
     }
 
@@ -184,6 +198,7 @@ impl Calendar for Backend {
         match self {
             Self::Local => Ok(()),
             Self::CalDav(caldav) => caldav.remove(of, link).await,
+            Self::Google(google) => google.remove(of, link).await,
         }
     }
 
@@ -191,6 +206,7 @@ impl Calendar for Backend {
         match self {
             Self::Local => Err(none_outside()),
             Self::CalDav(caldav) => caldav.state(of, id).await,
+            Self::Google(google) => google.state(of, id).await,
         }
     }
 
@@ -198,6 +214,7 @@ impl Calendar for Backend {
         match self {
             Self::Local => Err(none_outside()),
             Self::CalDav(caldav) => caldav.place(of).await,
+            Self::Google(google) => google.place(of).await,
         }
     }
 
@@ -208,10 +225,9 @@ impl Calendar for Backend {
         is_news: IsNews<'_>,
     ) -> Result<Changes, CalError> {
         match self {
-            Self::Local => {
-                Ok(Changes { ours: Vec::new(), others: false, present: None, cursor: Cursor(String::new()) })
-            }
+            Self::Local => Ok(Changes { ours: Vec::new(), present: None, cursor: Cursor(String::new()) }),
             Self::CalDav(caldav) => caldav.changes(of, since, is_news).await,
+            Self::Google(google) => google.changes(of, since, is_news).await,
         }
     }
 }
@@ -222,6 +238,22 @@ fn none_outside() -> CalError {
 
 fn local_link(entry: Entry<'_>) -> Link {
     Link { address: entry.appointment.id.to_string(), etag: None }
+}
+
+/// Whether an entry says what is to be said.
+fn is_as(own: &OwnEntry, wanted: &Appointment) -> bool {
+    own.time == wanted.slot.time && !own.is_cancelled
+}
+
+/// Whether an entry is ours of before that change of ours, and nobody has moved it: what else they have done to it does not
+/// undo the change.
+fn may_replace(own: &OwnEntry, wanted: &Appointment) -> bool {
+    own.is_as_written && own.revision < wanted.revision && !own.is_cancelled
+}
+
+/// It changes between our looking at it and our writing.
+fn at_work() -> CalError {
+    CalError::Retry { found: "somebody is at work on the appointment's entry".to_owned(), after: None }
 }
 
 /// What is taken by anything but the clinic's own appointments. `known` tells the time at which the store has an

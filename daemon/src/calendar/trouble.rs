@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use frontdesk_core::clinic::ids::PractitionerId;
 
@@ -9,7 +10,14 @@ use frontdesk_core::clinic::ids::PractitionerId;
 /// not said again before it changes or is over.
 #[derive(Debug, Default)]
 pub struct Troubles {
-    said: Mutex<BTreeMap<PractitionerId, String>>,
+    said: Mutex<BTreeMap<PractitionerId, Trouble>>,
+}
+
+#[derive(Debug)]
+struct Trouble {
+    why: String,
+    /// The calendar has not been usable since then, for whatever reason.
+    since: Instant,
 }
 
 impl Troubles {
@@ -21,11 +29,12 @@ impl Troubles {
     /// That calendar cannot be used; `why` names nobody. Logged, and `true`, if it is news.
     pub fn note(&self, of: &PractitionerId, why: &str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if said.get(of).is_some_and(|before| before == why) {
+        if said.get(of).is_some_and(|before| before.why == why) {
             return false;
         }
         log::warn!(practitioner = of.as_str(); "the outside calendar cannot be used: {why}");
-        said.insert(of.clone(), why.to_owned());
+        let since = said.get(of).map_or_else(Instant::now, |before| before.since);
+        said.insert(of.clone(), Trouble { why: why.to_owned(), since });
         true
     }
 
@@ -36,6 +45,12 @@ impl Troubles {
             log::info!(practitioner = of.as_str(); "the outside calendar can be used again");
         }
         was_said
+    }
+
+    /// How many calendars have not been usable for longer than `span` at `now`.
+    pub fn lasting(&self, span: Duration, now: Instant) -> usize {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.values().filter(|trouble| now.saturating_duration_since(trouble.since) > span).count()
     }
 }
 
@@ -50,5 +65,16 @@ mod tests {
         assert_eq!(["away", "away", "full", "away"].map(|why| troubles.note(&osei, why)), [true, false, true, true]);
         assert!(troubles.note(&PractitionerId::parse("kim").unwrap(), "away"), "another's is another trouble");
         assert_eq!([troubles.over(&osei), troubles.over(&osei), troubles.note(&osei, "away")], [true, false, true]);
+    }
+
+    #[test]
+    fn a_trouble_lasts_from_its_first_reason_until_it_is_over() {
+        let (troubles, osei) = (Troubles::new(), PractitionerId::parse("osei").unwrap());
+        let (span, later) = (Duration::from_mins(15), Instant::now() + Duration::from_mins(16));
+        troubles.note(&osei, "away");
+        troubles.note(&osei, "full");
+        assert_eq!([troubles.lasting(span, Instant::now()), troubles.lasting(span, later)], [0, 1]);
+        troubles.over(&osei);
+        assert_eq!(troubles.lasting(span, later), 0);
     }
 }

@@ -345,6 +345,12 @@ impl Entries {
         Ok(self.store.set_calendar_sync(&progress, Some(changes.cursor.0)).await?)
     }
 
+    /// Whether a caller could be told when that practitioner is free within that time: asks when they are busy.
+    pub async fn can_answer(&self, of: &PractitionerId, ahead: SignedDuration) -> Result<(), CalError> {
+        let from = (self.now)();
+        self.backend.busy(of, Span { from, to: from.saturating_add(ahead).unwrap_or(from) }).await.map(drop)
+    }
+
     async fn look_at(&self, id: AppointmentId) -> Result<(), EntryError> {
         let _turn = self.turn.write().await;
         let link = self.store.calendar_link(id, &self.server).await?;

@@ -6,7 +6,7 @@ use frontdesk_core::letter::Sent;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use crate::mail::Mailer;
+use crate::mail::{Attempt, Mailer};
 use crate::outbox::{Carrier, Outcome};
 use crate::phone::sms::Texter;
 use crate::store::{Due, Store, StoreError};
@@ -34,39 +34,43 @@ impl Letters {
 
     async fn write(&self, due: &Due) -> Result<Sent, StoreError> {
         match &due.errand {
-            Errand::Mail(id) => self.notify(*id, By::Mail, &due.key).await,
-            Errand::Sms(id) => self.notify(*id, By::Sms, &due.key).await,
-            Errand::Reminder(id, _) => self.remind(*id, &due.key).await,
-            Errand::Message(number) => self.tell_staff(*number, &due.key).await,
+            Errand::Mail(id) => self.notify(*id, By::Mail, attempt(due)).await,
+            Errand::Sms(id) => self.notify(*id, By::Sms, attempt(due)).await,
+            Errand::Reminder(id, _) => self.remind(*id, attempt(due)).await,
+            Errand::Message(number) => self.tell_staff(*number, attempt(due)).await,
             Errand::Calendar(_) => Ok(Sent::Rejected("a calendar's errand is none of a letter's".to_owned())),
         }
     }
 
-    async fn notify(&self, id: AppointmentId, by: By, key: &str) -> Result<Sent, StoreError> {
+    async fn notify(&self, id: AppointmentId, by: By, attempt: Attempt<'_>) -> Result<Sent, StoreError> {
         let Some(appointment) = self.store.appointment(id).await? else { return Ok(gone()) };
         let now = (self.now)();
         Ok(match by {
-            By::Mail => self.mailer.notify(&appointment, key, now).await,
+            By::Mail => self.mailer.notify(&appointment, attempt, now).await,
             By::Sms => self.texter.notify(&appointment, now).await,
         })
     }
 
-    async fn remind(&self, id: AppointmentId, key: &str) -> Result<Sent, StoreError> {
+    async fn remind(&self, id: AppointmentId, attempt: Attempt<'_>) -> Result<Sent, StoreError> {
         let Some(appointment) = self.store.appointment(id).await? else { return Ok(gone()) };
         let now = (self.now)();
         // One reminder is enough, and mail says more.
         let by_mail = appointment.patient.as_ref().is_some_and(|patient| patient.email.is_some());
         Ok(if by_mail {
-            self.mailer.remind(&appointment, key, now).await
+            self.mailer.remind(&appointment, attempt, now).await
         } else {
             self.texter.remind(&appointment, now).await
         })
     }
 
-    async fn tell_staff(&self, number: i64, key: &str) -> Result<Sent, StoreError> {
+    async fn tell_staff(&self, number: i64, attempt: Attempt<'_>) -> Result<Sent, StoreError> {
         let Some(listed) = self.store.message(number).await? else { return Ok(gone()) };
-        Ok(self.mailer.tell_staff(number, &listed.message(), listed.taken_at, key, (self.now)()).await)
+        Ok(self.mailer.tell_staff(number, &listed.message(), listed.taken_at, attempt, (self.now)()).await)
     }
+}
+
+fn attempt(due: &Due) -> Attempt<'_> {
+    Attempt { key: &due.key, unsure: due.unsure }
 }
 
 /// It was erased meanwhile, with the patient's data: nobody is left to write to.
@@ -96,7 +100,8 @@ fn outcome(sent: Sent, unsure: bool) -> Outcome {
         Sent::Rejected(why) => Outcome::Dead { why },
         // Twice is better than never, three times is not.
         Sent::Unknown(why) if unsure => Outcome::Dead { why: format!("it may have been sent twice already: {why}") },
-        Sent::Unknown(why) => Outcome::Unsure { why },
+        Sent::Unknown(why) => Outcome::Unsure { why, after: None },
+        Sent::Open { why, after } => Outcome::Unsure { why, after },
     }
 }
 
@@ -109,6 +114,13 @@ mod tests {
         let lost = || Sent::Unknown("the server said nothing".to_owned());
         assert!(matches!(outcome(lost(), false), Outcome::Unsure { .. }));
         assert!(matches!(outcome(lost(), true), Outcome::Dead { .. }));
+    }
+
+    #[test]
+    fn a_letter_that_is_looked_for_first_is_tried_as_long_as_any_other() {
+        let wanted = Some(std::time::Duration::from_mins(2));
+        let open = Sent::Open { why: "Gmail answered HTTP 503".to_owned(), after: wanted };
+        assert!(matches!(outcome(open, true), Outcome::Unsure { after, .. } if after == wanted));
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Staff {
         let mut elsewhere = moved(appointment);
         elsewhere.slot.time = time;
         let theirs = ics::entry(&elsewhere, &clinic(), Names::Hidden, "2026-11-27T09:30:00Z".parse().unwrap());
-        self.write(&file(appointment.id), &theirs).await;
+        let (_, before) = self.send("GET", &file(appointment.id), "").await;
+        self.write(&file(appointment.id), &theirs.replace(noted(&theirs), noted(&before))).await;
     }
 }
 

@@ -72,6 +72,7 @@ impl Book {
             Arc::clone(&self.clinic),
             self.store.clone(),
             ask(Arc::clone(&backend), self.store.clone(), Metrics::new(), now),
+            None,
         );
         let entries = Arc::new(Entries::new(self.store.clone(), Arc::clone(&self.clinic), backend, now));
         let feed = Feed::new(self.folder.path().join("calendar.ics"), Names::Hidden);

@@ -47,20 +47,29 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) async fn start(replies: Vec<Reply>) -> Self {
+        let mut replies = replies.into_iter().peekable();
+        Self::answering(move |_| {
+            let reply = replies.next().unwrap();
+            if replies.peek().is_none() {
+                replies = vec![reply.clone()].into_iter().peekable();
+            }
+            reply
+        })
+        .await
+    }
+
+    /// A server that answers each request, head and body, as it asks for.
+    pub(crate) async fn answering(mut answer: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, requests) = watch::channel(Vec::new());
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut kept = Vec::new();
-            let mut replies = replies.into_iter().peekable();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let Some(request) = read_request(&mut stream).await else { continue };
-                let reply = replies.next().unwrap();
-                if replies.peek().is_none() {
-                    replies = vec![reply.clone()].into_iter().peekable();
-                }
+                let reply = answer(&request);
                 seen.send_modify(|requests| requests.push(request));
                 match reply {
                     Reply::Say(status, body) => {

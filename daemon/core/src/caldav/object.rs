@@ -15,6 +15,7 @@ use super::line::{Component, Line};
 use super::recur::{Rule, date, date_time};
 use super::zone::Zones;
 use crate::booking::appointment::{AppointmentId, Span};
+use crate::letter::ics::{WRITTEN, note};
 
 const OUT_OF_RANGE: ReadError = ReadError::Calendar("a time is beyond the calendar's end");
 
@@ -32,8 +33,10 @@ pub struct Taken {
 pub struct OwnEntry {
     /// When; it may have been moved there.
     pub time: Span,
-    /// Its `SEQUENCE`: whose change is newer.
+    /// The appointment's revision when we wrote it; 0 if that is not known any more.
     pub revision: u32,
+    /// Nobody has moved it since we wrote it, whatever else they have changed.
+    pub is_as_written: bool,
     /// Somebody has marked it as cancelled.
     pub is_cancelled: bool,
 }
@@ -47,7 +50,8 @@ pub struct Object {
 #[derive(Debug, Clone)]
 struct Entry {
     uid: String,
-    sequence: u32,
+    /// What we have noted in it: of which revision it was, and when.
+    written: Option<(u32, String)>,
     begin: Moment,
     length: Length,
     is_cancelled: bool,
@@ -124,7 +128,9 @@ impl Object {
         let is_it = |entry: &&Entry| entry.replaces.is_none() && appointment_of_uid(&entry.uid) == Some(id);
         let Some(entry) = self.entries.iter().find(is_it) else { return Ok(None) };
         let time = Span { from: entry.begin.instant()?, to: entry.length.after(&entry.begin)? };
-        Ok(Some(OwnEntry { time, revision: entry.sequence, is_cancelled: entry.is_cancelled }))
+        let (revision, noted) = entry.written.as_ref().map_or((0, ""), |(revision, time)| (*revision, time));
+        let is_as_written = noted == note(time);
+        Ok(Some(OwnEntry { time, revision, is_as_written, is_cancelled: entry.is_cancelled }))
     }
 }
 
@@ -267,7 +273,10 @@ impl Reader<'_> {
         let recurrence = event.line("RECURRENCE-ID");
         Ok(Entry {
             uid: value("UID").unwrap_or_default().to_owned(),
-            sequence: value("SEQUENCE").and_then(|n| n.parse().ok()).unwrap_or(0),
+            written: value(WRITTEN).and_then(|written| {
+                let (revision, time) = written.split_once('/')?;
+                Some((revision.parse().ok()?, time.to_owned()))
+            }),
             begin,
             length,
             is_cancelled: is("STATUS", "CANCELLED"),

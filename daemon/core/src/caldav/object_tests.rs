@@ -155,12 +155,19 @@ fn what_cannot_be_read_is_an_error() {
 #[test]
 fn our_entry_is_found_by_its_uid() {
     let id = AppointmentId(0x0190_f5a6);
-    let text = calendar("SEQUENCE:2\nSTATUS:CANCELLED\nDTSTART:20261201T140000Z\nDURATION:PT30M")
+    let written = "X-FRONTDESK-WRITTEN:2/20261201T140000Z/20261201T143000Z";
+    let text = calendar(&format!("{written}\nSEQUENCE:9\nSTATUS:CANCELLED\nDTSTART:20261201T140000Z\nDURATION:PT30M"))
         .replace("UID:1", &format!("UID:{id}@clinic.example"));
     let object = Object::read(&text, &zones("UTC")).unwrap();
     let time = span("2026-12-01T14:00Z", "2026-12-01T14:30Z");
-    assert_eq!(object.own(id), Ok(Some(OwnEntry { time, revision: 2, is_cancelled: true })));
+    assert_eq!(object.own(id), Ok(Some(OwnEntry { time, revision: 2, is_as_written: true, is_cancelled: true })));
     assert_eq!(object.own(AppointmentId(7)), Ok(None));
+    let own = |text: &str| Object::read(text, &zones("UTC")).unwrap().own(id).unwrap().unwrap();
+    assert!(!own(&text.replace("DTSTART:20261201T14", "DTSTART:20261201T15")).is_as_written, "somebody has moved it");
+    for dropped in ["X-OTHER:1", "X-FRONTDESK-WRITTEN:2", "X-FRONTDESK-WRITTEN:-1/20261201T140000Z/20261201T143000Z"] {
+        let own = own(&text.replace(written, dropped));
+        assert_eq!((own.revision, own.is_as_written), (0, false), "{dropped}");
+    }
     let there = Object::read(&text.replace("STATUS:CANCELLED\r\n", ""), &zones("UTC")).unwrap();
     assert_eq!(there.taken(time), Ok(vec![Taken { span: time, ours: Some(id) }]));
 }

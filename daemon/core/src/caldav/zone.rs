@@ -51,7 +51,8 @@ impl Zones {
             .ok_or_else(|| ReadError::Zone { name: shown(id), on })
     }
 
-    fn known(&self, id: &str) -> Option<TimeZone> {
+    /// The zone of that name in the IANA database or among Microsoft's.
+    pub(crate) fn known(&self, id: &str) -> Option<TimeZone> {
         let find = |name: &str| self.database.get(name).ok();
         // `/freeassociation.sourceforge.net/Europe/Berlin`: the database's name stands at the end.
         let parts: Vec<&str> = id.split('/').collect();

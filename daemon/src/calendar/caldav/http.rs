@@ -1,22 +1,16 @@
 //! One request to a calendar server and what its refusal means.
 
-use std::time::Duration;
-
 use frontdesk_core::caldav::address::redirected;
 use frontdesk_core::caldav::multistatus::Multistatus;
-use jiff::Timestamp;
-use reqwest::header::{self, HeaderMap};
+use reqwest::header;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use url::Url;
 
-use super::super::error::{CalError, retry_after};
+use super::super::error::CalError;
+pub(super) use super::super::exchange::Answer;
+use super::super::exchange::whole;
 use crate::config::Secret;
-use crate::logging::chain;
 
-/// One request with its whole answer. Somebody is on the phone: what takes longer is an outage.
-const WITHIN: Duration = Duration::from_secs(10);
-/// Largest answer; a calendar of several years has less.
-const MOST_BYTES: usize = 10 * 1024 * 1024;
 /// Redirects on the way to the first address.
 const MOST_REDIRECTS: usize = 5;
 
@@ -48,14 +42,6 @@ impl Ask<'_> {
 /// A query in XML.
 pub(super) fn query<'a>(method: &'static str, depth: &'static str, body: &'a str) -> Ask<'a> {
     Ask { method, depth: Some(depth), only_if: None, content_type: Ask::XML, body }
-}
-
-/// An answer, whole.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    headers: HeaderMap,
-    pub(super) body: String,
 }
 
 impl Answer {
@@ -108,10 +94,6 @@ impl Answer {
             _ => CalError::Bug(format!("HTTP {code}")),
         }
     }
-
-    fn patience(&self) -> Option<Duration> {
-        retry_after(self.headers.get(header::RETRY_AFTER)?.to_str().ok()?, Timestamp::now())
-    }
 }
 
 /// An entity tag without the mark of weakness.
@@ -139,23 +121,7 @@ impl Server {
 
     /// Asks, and reads the answer to its end.
     pub(super) async fn ask(&self, address: &Url, ask: Ask<'_>) -> Result<Answer, CalError> {
-        let passing = |error: reqwest::Error| CalError::Retry { found: trouble(error), after: None };
-        let mut response = self.request(address, ask)?.send().await.map_err(passing)?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(passing)? {
-            if body.len() + piece.len() > MOST_BYTES {
-                return Err(CalError::Unknown(format!("its answer has more than {} MB", MOST_BYTES / 1024 / 1024)));
-            }
-            body.extend_from_slice(&piece);
-        }
-        let body = match String::from_utf8(body) {
-            Ok(body) => body,
-            // Of a refusal the status is enough.
-            Err(_) if !status.is_success() => String::new(),
-            Err(_) => return Err(CalError::Unknown("its answer is not UTF-8".to_owned())),
-        };
-        Ok(Answer { status, headers, body })
+        whole(self.request(address, ask)?).await
     }
 
     /// Asks on from where a redirect leads, method and body kept; also tells where that was. For the way to the first
@@ -177,11 +143,8 @@ impl Server {
     fn request(&self, address: &Url, ask: Ask<'_>) -> Result<RequestBuilder, CalError> {
         let method = Method::from_bytes(ask.method.as_bytes())
             .map_err(|_| CalError::Bug(format!("{} is no method", ask.method)))?;
-        let mut request = self
-            .http
-            .request(method, address.clone())
-            .basic_auth(&self.user, Some(self.password.expose()))
-            .timeout(WITHIN);
+        let mut request =
+            self.http.request(method, address.clone()).basic_auth(&self.user, Some(self.password.expose()));
         if let Some(depth) = ask.depth {
             request = request.header("Depth", depth);
         }
@@ -193,12 +156,4 @@ impl Server {
         }
         Ok(request)
     }
-}
-
-/// What was met on the way, without the address: it may hold a user's name.
-fn trouble(error: reqwest::Error) -> String {
-    if error.is_timeout() {
-        return format!("no whole answer came within {} s", WITHIN.as_secs());
-    }
-    chain(&error.without_url()).to_string()
 }

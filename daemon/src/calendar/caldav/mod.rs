@@ -11,7 +11,7 @@ mod sync;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use frontdesk_core::booking::appointment::{Appointment, AppointmentId, Span};
+use frontdesk_core::booking::appointment::{AppointmentId, Span};
 use frontdesk_core::caldav::address::{as_collection, file, resolve, same};
 use frontdesk_core::caldav::multistatus::names_condition;
 use frontdesk_core::caldav::object::{Object, OwnEntry, Taken};
@@ -24,7 +24,7 @@ use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::{CalError, Calendar, Changes, Cursor, Entry, IsNews, Link, State};
+use super::{CalError, Calendar, Changes, Cursor, Entry, IsNews, Link, State, at_work, is_as, may_replace};
 use crate::config::CalDavConfig;
 use discover::Collection;
 use http::{Answer, Ask, IF_MATCH, IF_NONE_MATCH, Server, query};
@@ -162,10 +162,7 @@ impl CalDav {
         };
         match &link.etag {
             _ if is_as(&own, wanted) => Ok(link),
-            // Ours of before a change of ours; staff's programs raise the number too.
-            Some(etag) if own.revision < wanted.revision && !own.is_cancelled => {
-                self.replace(address, etag, entry).await
-            }
+            Some(etag) if may_replace(&own, wanted) => self.replace(address, etag, entry).await,
             _ => Err(CalError::Conflict),
         }
     }
@@ -205,25 +202,32 @@ impl CalDav {
     }
 
     async fn replace(&self, address: &Url, etag: &str, entry: Entry<'_>) -> Result<Link, CalError> {
+        if let Some(link) = self.overwrite(address, etag, entry).await? {
+            return Ok(link);
+        }
+        let wanted = entry.appointment;
+        match self.look(address, wanted.id).await? {
+            None => Err(CalError::NotFound),
+            // The answer to an earlier attempt was lost.
+            Some((link, own)) if is_as(&own, wanted) => Ok(link),
+            // Somebody has changed something else: the patient's new time holds. A file is written as a whole, so what
+            // they have added is lost.
+            Some((Link { etag: Some(etag), .. }, own)) if may_replace(&own, wanted) => {
+                self.overwrite(address, &etag, entry).await?.ok_or_else(at_work)
+            }
+            Some(_) => Err(CalError::Conflict),
+        }
+    }
+
+    /// Writes over the file of that version; `None` if there is none of it any more.
+    async fn overwrite(&self, address: &Url, etag: &str, entry: Entry<'_>) -> Result<Option<Link>, CalError> {
         let answer = self.write(address, entry, (IF_MATCH, etag)).await?;
         match answer.status {
-            status if status.is_success() => self.written(address, &answer).await,
-            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::GONE => {
-                match self.look(address, entry.appointment.id).await? {
-                    None => Err(CalError::NotFound),
-                    // The answer to an earlier attempt was lost.
-                    Some((link, own)) if is_as(&own, entry.appointment) => Ok(link),
-                    Some(_) => Err(CalError::Conflict),
-                }
-            }
+            status if status.is_success() => self.written(address, &answer).await.map(Some),
+            StatusCode::PRECONDITION_FAILED | StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             _ => Err(answer.refusal()),
         }
     }
-}
-
-/// Whether an entry says what is to be said.
-fn is_as(own: &OwnEntry, wanted: &Appointment) -> bool {
-    own.time == wanted.slot.time && !own.is_cancelled
 }
 
 impl Calendar for CalDav {
@@ -256,11 +260,11 @@ impl Calendar for CalDav {
         if let Some(etag) = &link.etag {
             return self.replace(&address, etag, entry).await;
         }
-        // Which version was written is not known: the number tells whether anybody came after us.
+        // Which version was written is not known: the entry tells whether anybody has moved it.
         match self.look(&address, entry.appointment.id).await? {
             None => Err(CalError::NotFound),
             Some((now, own)) if is_as(&own, entry.appointment) => Ok(now),
-            Some((Link { etag: Some(etag), .. }, own)) if own.revision < entry.appointment.revision => {
+            Some((Link { etag: Some(etag), .. }, own)) if may_replace(&own, entry.appointment) => {
                 self.replace(&address, &etag, entry).await
             }
             Some(_) => Err(CalError::Conflict),

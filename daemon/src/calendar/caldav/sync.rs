@@ -94,7 +94,7 @@ async fn by_tag(client: &CalDav, calendar: &Url, since: &str) -> Result<Looked, 
 }
 
 async fn told(client: &CalDav, calendar: &Url, looked: Looked, is_news: IsNews<'_>) -> Result<Changes, CalError> {
-    let mut changes = Changes { ours: Vec::new(), others: false, present: None, cursor: looked.cursor };
+    let mut changes = Changes { ours: Vec::new(), present: None, cursor: looked.cursor };
     let (mut present, mut fetched) = (BTreeSet::new(), Vec::new());
     for file in looked.files {
         let (href, etag) = match &file {
@@ -103,7 +103,7 @@ async fn told(client: &CalDav, calendar: &Url, looked: Looked, is_news: IsNews<'
         };
         let address = resolve(calendar, href)?;
         match (appointment(&address), &file) {
-            (None, _) => changes.others = true,
+            (None, _) => {}
             (Some(id), FileChange::Gone { .. }) => changes.ours.push((id, State::Gone)),
             (Some(id), FileChange::There { .. }) => {
                 present.insert(id);

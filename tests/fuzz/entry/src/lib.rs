@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  bytes ─┬─ text as it comes ────────────► twilio_message, webhook, signature, identifiers, gemini_message, config,
-//!         │                               tool_call, caller_words, calendar_answer, calendar_object
+//!         │                               tool_call, caller_words, calendar_answer, calendar_object, google_answer
 //!         ├─ bytes as they come ──────────► hid_descriptor
 //!         └─ a script (see [`script`]) ──► call_leg, live_session, conversation, twiml, audio, hid_reports
 //! ```
@@ -19,6 +19,7 @@ mod conversation;
 mod far_gemini;
 mod far_twilio;
 mod gemini;
+mod google;
 mod hid;
 mod leg;
 mod live;
@@ -32,6 +33,7 @@ pub use caldav::{calendar_answer, calendar_object};
 pub use config::config;
 pub use conversation::conversation;
 pub use gemini::gemini_message;
+pub use google::google_answer;
 pub use hid::{hid_descriptor, hid_reports};
 pub use leg::call_leg;
 pub use live::live_session;
@@ -43,7 +45,7 @@ pub use twiml::twiml;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every entry function with the name of its target and of its folder below `corpus/`.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("audio", audio),
     ("calendar_answer", calendar_answer),
     ("calendar_object", calendar_object),
@@ -52,6 +54,7 @@ pub const TARGETS: [Target; 17] = [
     ("config", config),
     ("conversation", conversation),
     ("gemini_message", gemini_message),
+    ("google_answer", google_answer),
     ("hid_descriptor", hid_descriptor),
     ("hid_reports", hid_reports),
     ("identifiers", identifiers),
