@@ -14,8 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, http as ws_http};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::token::{ServiceAccount, TokenError};
 use crate::config::{GeminiAccess, GeminiConfig, Secret};
+use crate::google::service::{ServiceAccount, TokenError, Wanted};
 use crate::net::Stream;
 
 /// A connection to the service.
@@ -61,7 +61,7 @@ impl Connector {
         let access = match &config.access {
             GeminiAccess::ApiKey(key) => Access::ApiKey(key.clone()),
             GeminiAccess::Vertex { credentials, .. } => {
-                Access::Account(Box::new(ServiceAccount::new(credentials.expose(), http)?))
+                Access::Account(Box::new(ServiceAccount::new(credentials.expose(), Wanted::vertex(), None, http)?))
             }
         };
         let prefix = uri.path().trim_end_matches('/').to_owned();

@@ -4,6 +4,5 @@ pub mod connect;
 pub mod health;
 pub mod link;
 pub mod prompt;
-pub mod token;
 
 pub use connect::{Connector, LiveSocket};

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use frontdesk_core::clinic::brief;
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::clinic::persona::{Beginning, Persona};
 use frontdesk_core::clinic::template::{Blank, Fact, Template};
 use frontdesk_core::gemini::setup::Setup;
@@ -52,12 +53,19 @@ fn situation(place: Place<'_>) -> &'static str {
     }
 }
 
-/// The setup of a conversation that begins at `now`: what the model is told, and in whose voice it speaks.
-pub fn setup(gemini: &GeminiConfig, clinic: &ClinicConfig, now: Timestamp, place: Place<'_>) -> Setup {
+/// The setup of a conversation that begins at `now`: what the model is told, and in whose voice it speaks; in that of the
+/// persona that was `asked` for, if there is one.
+pub fn setup(
+    gemini: &GeminiConfig,
+    clinic: &ClinicConfig,
+    now: Timestamp,
+    place: Place<'_>,
+    asked: Option<&PersonaId>,
+) -> Setup {
     let local = now.to_zoned(clinic.time_zone.clone());
     // A clinic that does not say when it is open is never closed.
     let open = clinic.data.as_ref().is_none_or(|data| data.is_open(local.datetime()));
-    let persona = clinic.personas.choose(&Beginning { place, time: local.time(), open });
+    let persona = clinic.personas.choose(&Beginning { place, time: local.time(), open, asked });
     Setup {
         backend: Connector::backend(gemini),
         api_version: gemini.api_version.clone(),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::clinic::Clinic;
-use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::clinic::persona::{At, PersonaRule, Personas};
 use frontdesk_core::twilio::number::PhoneNumber;
 use jiff::tz::TimeZone;
@@ -34,12 +33,13 @@ fn clinic(data: Option<Clinic>, personas: Personas) -> ClinicConfig {
         time_zone: TimeZone::get("Europe/Berlin").unwrap(),
         language: "de-DE".into(),
         data: data.map(Arc::new),
+        knowledge: None,
         personas,
     }
 }
 
 fn told(gemini: &GeminiConfig, clinic: &ClinicConfig, now: &str, place: Place<'_>) -> String {
-    setup(gemini, clinic, now.parse().unwrap(), place).instruction
+    setup(gemini, clinic, now.parse().unwrap(), place, None).instruction
 }
 
 #[test]
@@ -110,17 +110,22 @@ fn a_clinic_with_data_is_told_whole() {
 fn the_persona_follows_the_place_and_the_hour() {
     let (data, personas) = shipped_clinic();
     let clinic = clinic(Some(data), personas);
-    let speaks = |now: &str, place| {
-        let setup = setup(&gemini(), &clinic, now.parse().unwrap(), place);
+    let asked = |now: &str, place, asked: Option<&str>| {
+        let asked = asked.map(|id| PersonaId::parse(id).unwrap());
+        let setup = setup(&gemini(), &clinic, now.parse().unwrap(), place, asked.as_ref());
         let named = ["Clara", "Felix", "Nora"]
             .into_iter()
             .find(|name| setup.instruction.contains(&format!("Your name is {name}.")));
         (named.unwrap(), setup.voice)
     };
+    let speaks = |now: &str, place| asked(now, place, None);
     assert_eq!(speaks("2026-12-01T09:00:00Z", PHONE), ("Clara", "Sulafat".to_owned()));
     assert_eq!(speaks("2026-12-01T09:00:00Z", Place::Desk), ("Felix", "Achird".to_owned()));
     assert_eq!(speaks("2026-12-01T21:00:00Z", PHONE), ("Nora", "Vindemiatrix".to_owned()));
     assert_eq!(speaks("2026-12-25T09:00:00Z", PHONE).0, "Nora", "on Christmas Day nobody is there");
+    let on_request = asked("2026-12-25T09:00:00Z", PHONE, Some("guide"));
+    assert_eq!(on_request, ("Felix", "Achird".to_owned()), "whatever the rules say");
+    assert_eq!(asked("2026-12-25T09:00:00Z", PHONE, Some("nobody")).0, "Nora", "as usual");
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use frontdeskd::live::token::{ServiceAccount, TokenError};
+use frontdesk_core::letter::address::MailAddress;
+use frontdeskd::config::{GoogleConfig, GoogleLogin, Secret};
+use frontdeskd::google::scope::Feature;
+use frontdeskd::google::service::{ServiceAccount, TokenError, Wanted};
+use frontdeskd::google::{Access, AccessError, Google, Known};
 use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -29,7 +33,7 @@ pub(crate) fn granted(token: &str, expires_in: &Value) -> Reply {
 
 async fn account(replies: Vec<Reply>) -> (ServiceAccount, Scripted) {
     let google = Scripted::start(replies).await;
-    (ServiceAccount::new(&key_file(&google), client()).unwrap(), google)
+    (ServiceAccount::new(&key_file(&google), Wanted::vertex(), None, client()).unwrap(), google)
 }
 
 #[tokio::test]
@@ -84,6 +88,15 @@ async fn of_many_calls_with_a_refused_token_the_first_fetches_a_new_one_for_all(
 }
 
 #[tokio::test]
+async fn of_many_calls_that_wait_in_vain_one_waits_for_all() {
+    let (account, google) = account(vec![Reply::Say(503, String::new()), granted("t1", &json!(3599))]).await;
+    let both = futures_util::future::join(account.token(None), account.token(None)).await;
+    assert!(both.0.is_err() && both.1.is_err());
+    assert_eq!(google.requests().len(), 1);
+    assert_eq!(account.token(None).await.unwrap(), "t1", "whoever comes later asks anew");
+}
+
+#[tokio::test]
 async fn an_absurd_lifetime_is_cut() {
     let (account, _google) = account(vec![granted("t1", &json!(u64::MAX))]).await;
     assert_eq!(account.token(None).await.unwrap(), "t1");
@@ -94,7 +107,9 @@ async fn a_refusal_is_told_from_passing_trouble() {
     let refused = |error: &str| Reply::Say(400, json!({ "error": error, "error_description": "why" }).to_string());
     for (reply, passing) in [
         (refused("invalid_grant"), false),
-        (Reply::Say(401, "{}".into()), false),
+        (refused("invalid_client"), false),
+        (Reply::Say(401, "{}".into()), true),
+        (Reply::Say(403, "<html>Welcome to the hotel</html>".into()), true),
         (refused("temporarily_unavailable"), true),
         (Reply::Say(429, String::new()), true),
         (Reply::Say(503, "<html>".into()), true),
@@ -106,6 +121,55 @@ async fn a_refusal_is_told_from_passing_trouble() {
         assert_eq!(matches!(error, TokenError::Unreachable(_)), passing, "{what}: {error}");
         assert!(!error.to_string().contains("a-token-of"), "{error}");
     }
+}
+
+/// The claims of the assertion in a request.
+fn claims(request: &str) -> Value {
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    let form: std::collections::HashMap<_, _> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let payload = form["assertion"].split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn calendars_and_mail_have_a_token_each_for_whom_the_account_acts() {
+    let google = Scripted::start(vec![granted("t1", &json!(3599)), granted("t2", &json!(3599))]).await;
+    let config = GoogleConfig {
+        endpoint: Some(format!("http://{}", google.address).parse().unwrap()),
+        login: Some(GoogleLogin::Service {
+            key: Secret::new(&key_file(&google).replace("/token", "/not-there")),
+            delegate: Some(MailAddress::parse("desk@clinic.example").unwrap()),
+            drafts: false,
+        }),
+        token_file: "/nowhere/google-token.json".into(),
+    };
+    let (mut clinics, keeper) = Google::open(&config, Vec::new(), client()).unwrap();
+    clinics.uses = vec![Feature::Calendar, Feature::Mail];
+    assert!(keeper.is_none() && clinics.known() == Known::Nothing);
+    assert_eq!(clinics.calendar.bearer(None).await.as_deref(), Ok("t1"));
+    assert_eq!(clinics.mail.bearer(None).await.as_deref(), Ok("t2"));
+    assert_eq!(clinics.known(), Known::Good);
+    let requests = google.requests();
+    assert!(requests[0].starts_with("POST /token "), "[google] endpoint counts more than the file");
+    let (calendar, mail) = (claims(&requests[0]), claims(&requests[1]));
+    assert_eq!((&calendar["sub"], &mail["sub"]), (&json!("desk@clinic.example"), &json!("desk@clinic.example")));
+    assert!(calendar["scope"].as_str().unwrap().ends_with("calendar.freebusy"), "{calendar}");
+    assert_eq!(mail["scope"], "https://www.googleapis.com/auth/gmail.send");
+    assert_eq!(mail["aud"], "https://oauth2.googleapis.com/token", "whatever address is asked");
+}
+
+#[tokio::test]
+async fn an_account_that_nothing_was_delegated_to_says_who_can() {
+    let refused =
+        json!({ "error": "unauthorized_client", "error_description": "Unauthorized client or scope in request." });
+    let google = Scripted::start(vec![Reply::Say(401, refused.to_string()), Reply::Say(503, String::new())]).await;
+    let wanted = Wanted::of(Feature::Mail, Some("desk@clinic.example".to_owned()));
+    let access = Access::service(ServiceAccount::new(&key_file(&google), wanted, None, client()).unwrap());
+    let Err(AccessError::Config(why)) = access.bearer(None).await else { panic!("it is refused") };
+    assert!(why.contains("numeric client id") && !why.contains("desk@"), "{why}");
+    assert!(matches!(access.known(), Known::Trouble(AccessError::Config(_))));
+    assert!(matches!(access.bearer(None).await, Err(AccessError::Retry { .. })));
+    assert!(matches!(access.known(), Known::Trouble(AccessError::Retry { .. })));
 }
 
 #[test]
@@ -121,8 +185,12 @@ fn a_key_file_that_is_none_is_named_and_not_quoted() {
         (with("type", json!("authorized_user")), "authorized_user"),
         (with("universe_domain", json!("example.com")), "universe_domain"),
         (with("private_key", json!("-----BEGIN nothing")), "not usable"),
+        (with("token_uri", json!("http://oauth2.googleapis.com/token")), "begin with https://"),
+        (with("token_uri", json!("token")), "token_uri is not an address"),
     ] {
-        let Err(error) = ServiceAccount::new(&file, client()) else { panic!("{file} was taken") };
+        let Err(error) = ServiceAccount::new(&file, Wanted::vertex(), None, client()) else {
+            panic!("{file} was taken")
+        };
         let text = error.to_string();
         assert!(text.contains(part) && !text.contains("a-secret"), "{text}");
     }
