@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use frontdesk_core::letter::address::MailAddress;
 
 use super::check::needed;
+use super::complaint::{Complaints, Place};
+use super::google::{GoogleConfig, GoogleLogin};
 use super::secrets::{Secret, SecretName, Secrets};
 use super::section::Section;
 use super::value;
@@ -13,6 +15,10 @@ use crate::template::Templates;
 /// Where letters come from as long as the clinic has not said so: a domain that nobody has (RFC 2606), for files that
 /// nobody sends.
 const NOBODY: &str = "frontdesk@clinic.invalid";
+/// For how long letters are kept as files: whoever sends them does so within weeks.
+const KEEP_DAYS: u32 = 30;
+/// Ten years, as with the record of calls.
+const MOST_DAYS: u32 = 3_650;
 /// Longest name of a server (RFC 1035, 2.3.4) and of an account.
 const MAX_NAME_BYTES: usize = 253;
 
@@ -35,9 +41,24 @@ pub struct MailConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailBackend {
     /// Into a folder, as `.eml` files.
-    Folder(PathBuf),
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// How many days each is kept; 0 for ever.
+        keep_days: u32,
+    },
     /// To a mail server.
     Smtp(SmtpConfig),
+    /// To Gmail, for the account of `[google]`.
+    Gmail,
+}
+
+/// What is written as `backend`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    File,
+    Smtp,
+    Gmail,
 }
 
 /// A mail server that takes letters for everybody.
@@ -79,13 +100,16 @@ impl SmtpSecurity {
 
 /// Checks `[mail]`; `state` is the directory in which the daemon keeps what it knows.
 pub(super) fn mail(mut section: Section<'_>, state: &Path, secrets: Secrets<'_>) -> Option<MailConfig> {
-    let wants_server = section.text("backend", false, |text| match text {
-        "file" => Ok(false),
-        "smtp" => Ok(true),
-        _ => Err("choose \"file\" or \"smtp\""),
+    let wanted = section.text("backend", Wanted::File, |text| match text {
+        "file" => Ok(Wanted::File),
+        "smtp" => Ok(Wanted::Smtp),
+        "gmail" => Ok(Wanted::Gmail),
+        _ => Err("choose \"file\", \"smtp\" or \"gmail\""),
     });
-    if wants_server {
+    if wanted != Wanted::File {
         section.require("from", "write the address that the clinic's mail comes from");
+    }
+    if wanted == Wanted::Smtp {
         section.require("smtp_host", "write the name of the server that takes the clinic's mail");
     }
     let from = section.private("from", MailAddress::parse);
@@ -93,15 +117,44 @@ pub(super) fn mail(mut section: Section<'_>, state: &Path, secrets: Secrets<'_>)
     let staff = section.private("staff", MailAddress::parse);
     let templates = templates(&mut section);
     let folder = section.text("outbox_dir", state.join("outbox"), folder);
-    let server = smtp(&mut section, wants_server, secrets);
+    let keep_days = section.integer("keep_days", KEEP_DAYS, 0..=MOST_DAYS);
+    let server = smtp(&mut section, wanted == Wanted::Smtp, secrets);
     section.finish();
-    let from = match (from, wants_server) {
+    let from = match (from, wanted) {
         (Some(from), _) => from,
-        (None, true) => return None,
-        (None, false) => MailAddress::parse(NOBODY).ok()?,
+        (None, Wanted::File) => MailAddress::parse(NOBODY).ok()?,
+        (None, _) => return None,
     };
-    let backend = if wants_server { MailBackend::Smtp(server?) } else { MailBackend::Folder(folder) };
+    let backend = match wanted {
+        Wanted::File => MailBackend::Folder { path: folder, keep_days },
+        Wanted::Smtp => MailBackend::Smtp(server?),
+        Wanted::Gmail => MailBackend::Gmail,
+    };
     Some(MailConfig { backend, from, reply_to, staff, templates })
+}
+
+/// Checks that Gmail has an account to send from, and advises if that may not be the sender's; `place` is where Gmail is chosen.
+pub(super) fn has_mailbox(mail: &MailConfig, google: &GoogleConfig, place: Option<Place>, out: &mut Complaints) {
+    if mail.backend != MailBackend::Gmail {
+        return;
+    }
+    let complaint = match &google.login {
+        None => ("needs an account", "choose [google] login, as docs/google.md explains"),
+        Some(GoogleLogin::Service { delegate: None, .. }) => (
+            "needs a mailbox, and a service account has none",
+            "write the mailbox that letters come from as [google] delegate, as docs/google.md explains",
+        ),
+        Some(GoogleLogin::Service { delegate: Some(delegate), .. })
+            if !delegate.as_str().eq_ignore_ascii_case(mail.from.as_str()) =>
+        {
+            let remedy = "write that mailbox, or make sure that its Gmail settings have this address under \"Send mail as\": \
+                          otherwise Gmail writes the mailbox's over it";
+            out.advise(place, "[mail] from", "is not the mailbox of [google] delegate", remedy);
+            return;
+        }
+        Some(_) => return,
+    };
+    out.error(place, "[mail] backend", format!("= \"gmail\" {}", complaint.0), complaint.1);
 }
 
 fn folder(text: &str) -> Result<PathBuf, String> {

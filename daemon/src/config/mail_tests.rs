@@ -29,7 +29,7 @@ const SERVER: &str = "backend = \"smtp\"\nfrom = \"desk@clinic.example\"\nsmtp_h
 #[test]
 fn nothing_needs_to_be_written_for_letters_to_be_kept_as_files() {
     let config = without_password("").unwrap();
-    assert_eq!(config.backend, MailBackend::Folder("/var/lib/frontdesk/outbox".into()));
+    assert_eq!(config.backend, MailBackend::Folder { path: "/var/lib/frontdesk/outbox".into(), keep_days: 30 });
     assert_eq!(config.from.as_str(), "frontdesk@clinic.invalid");
     assert_eq!((config.reply_to, config.staff, config.templates), (None, None, None));
 }
@@ -66,6 +66,52 @@ fn a_server_needs_an_address_a_name_and_the_accounts_password() {
 }
 
 #[test]
+fn gmail_needs_the_address_that_letters_come_from_and_no_server() {
+    let config = without_password("backend = \"gmail\"\nfrom = \"desk@clinic.example\"").unwrap();
+    assert_eq!((config.backend, config.from.as_str()), (MailBackend::Gmail, "desk@clinic.example"));
+    assert_eq!(
+        without_password("backend = \"gmail\"").unwrap_err(),
+        [" [mail] from is missing: write the address that the clinic's mail comes from"]
+    );
+}
+
+#[test]
+fn gmail_needs_an_account_with_a_mailbox() {
+    let mail = without_password("backend = \"gmail\"\nfrom = \"desk@clinic.example\"").unwrap();
+    let complaints = |mail: &MailConfig, login: Option<GoogleLogin>| {
+        let (mut out, token_file) = (Complaints::default(), PathBuf::new());
+        has_mailbox(mail, &GoogleConfig { endpoint: None, login, token_file }, None, &mut out);
+        assert!(out.advice.is_empty() || out.errors.is_empty());
+        out.errors.iter().chain(&out.advice).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let service = |delegate: Option<&str>| GoogleLogin::Service {
+        key: Secret::new("made-up"),
+        delegate: delegate.map(|address| MailAddress::parse(address).unwrap()),
+        drafts: false,
+    };
+    let remedy = "choose [google] login, as docs/google.md explains";
+    assert_eq!(complaints(&mail, None), [format!("[mail] backend = \"gmail\" needs an account: {remedy}")]);
+    assert!(complaints(&mail, Some(service(None)))[0].contains("a service account has none"));
+    assert_eq!(complaints(&mail, Some(service(Some("Desk@clinic.example")))), [""; 0]);
+    let other = complaints(&mail, Some(service(Some("office@clinic.example"))));
+    let told = "[mail] from is not the mailbox of [google] delegate: write that mailbox";
+    assert!(other[0].contains(told) && !other[0].contains("@clinic"), "{other:?}");
+    assert_eq!(complaints(&without_password("").unwrap(), None), [""; 0], "letters are files");
+}
+
+#[test]
+fn letters_are_kept_as_long_as_is_written() {
+    for (written, days) in [("keep_days = 0", 0), ("keep_days = 3650", 3_650)] {
+        let MailBackend::Folder { keep_days, .. } = without_password(written).unwrap().backend else {
+            panic!("a folder")
+        };
+        assert_eq!(keep_days, days);
+    }
+    let said = without_password("keep_days = 3651").unwrap_err();
+    assert_eq!(said, ["2: [mail] keep_days = 3651: choose a whole number from 0 to 3650"]);
+}
+
+#[test]
 fn letters_do_not_cross_a_network_in_the_open() {
     let said = without_password(&format!("{SERVER}smtp_security = \"none\"")).unwrap_err();
     assert!(said[0].starts_with("5: [mail] smtp_security = \"none\" is for a server on this machine: "), "{said:?}");
@@ -76,12 +122,12 @@ fn letters_do_not_cross_a_network_in_the_open() {
 #[test]
 fn what_will_not_do_is_explained_and_addresses_are_not_repeated() {
     let said = without_password(
-        "backend = \"gmail\"\nfrom = \"desk@clinic\"\nstaff = \"Ana <ana@example.org>\"\noutbox_dir = \"outbox\"\n\
+        "backend = \"sendmail\"\nfrom = \"desk@clinic\"\nstaff = \"Ana <ana@example.org>\"\noutbox_dir = \"outbox\"\n\
          smtp_host = \"mail.example.org/x\"\nsmtp_port = 70000\nsmtp_security = \"ssl\"\nsmtp_password = \"x\"\n",
     )
     .unwrap_err();
     for (complaint, start) in said.iter().zip([
-        "2: [mail] backend = \"gmail\": choose \"file\" or \"smtp\"",
+        "2: [mail] backend = \"sendmail\": choose \"file\", \"smtp\" or \"gmail\"",
         "3: [mail] from has a value that will not do: after the @ stands a domain such as example.org",
         "4: [mail] staff has a value that will not do: before the @ stand 1 to 64 letters",
         "5: [mail] outbox_dir = \"outbox\": write an absolute path to a folder",

@@ -25,6 +25,10 @@ const LONGEST_NAME: usize = 80;
 /// A machine wrote this: vacation notices and the like are not wanted (RFC 3834, and what Exchange looks for).
 const AUTOMATIC: [(&str, &str); 2] = [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")];
 
+/// The header with the letter's own name: the same however often it is sent, and in its file. Mail servers leave it as it is,
+/// unlike its `Message-ID`.
+pub(super) const LETTER: &str = "X-Frontdesk-Letter";
+
 /// To whom, when, and how the letter is told from others.
 pub(super) struct Envelope<'a> {
     /// The recipient's name; may be empty.
@@ -37,6 +41,13 @@ pub(super) struct Envelope<'a> {
     pub(super) follows: Option<String>,
     /// The appointment's.
     pub(super) reference: Option<&'a str>,
+}
+
+impl Envelope<'_> {
+    /// The letter's own name.
+    pub(super) fn letter(&self) -> &str {
+        self.message_id.trim_matches(['<', '>'])
+    }
 }
 
 /// Why there is no message. An address that was read is one that lettre takes; this is for the case that it is not.
@@ -85,7 +96,8 @@ pub(super) fn message(
         builder = builder.in_reply_to(follows.clone()).references(follows.clone());
     }
     let reference = envelope.reference.map(|reference| ("X-Frontdesk-Booking", reference));
-    for (name, value) in AUTOMATIC.into_iter().chain(reference) {
+    let headers = AUTOMATIC.into_iter().chain(reference).chain([(LETTER, envelope.letter())]);
+    for (name, value) in headers {
         builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned()));
     }
     let plain = SinglePart::plain(letter.text.clone());

@@ -2,18 +2,24 @@
 //!
 //! ```text
 //! Appointment, Clinic ─► Notice, Facts ─► template ─► compose: text, page, .ics ─┬─► folder: KEY.eml
-//!      Message ────────► MessageFacts ──► template ─► compose: text ─────────────┴─► smtp: a mail server
+//!      Message ────────► MessageFacts ──► template ─► compose: text ─────────────┼─► smtp: a mail server
+//!                                                                                └─► gmail: Gmail's API
 //! ```
+//!
+//! [`retention`]: when letters in the folder are erased.
 //!
 //! Every letter has a key of its own and a `Message-ID` that follows from what it is about: sending it again is the same
 //! letter again. What became of it is a [`Sent`]; whoever keeps the errands decides what follows.
 
 mod compose;
 mod folder;
+mod gmail;
+pub mod retention;
 mod smtp;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use frontdesk_core::booking::appointment::Appointment;
 use frontdesk_core::booking::book::Message;
@@ -25,12 +31,15 @@ use jiff::Timestamp;
 use log::error;
 
 use crate::config::{MailBackend, MailConfig};
+use crate::google::Google;
 use crate::template::{Letter, TemplateError, Templates};
 
 use compose::{Envelope, invitation};
-use folder::Folder;
+use gmail::Posting;
 
-pub use smtp::{Patience, Smtp};
+pub use folder::Folder;
+pub use gmail::Gmail;
+pub use smtp::Smtp;
 
 /// Why no letters can be sent.
 #[derive(Debug, thiserror::Error)]
@@ -61,48 +70,106 @@ pub struct Mailer {
     route: Route,
 }
 
-enum Route {
+/// Where letters go.
+pub enum Route {
+    /// Into a folder.
     Folder(Folder),
+    /// To a mail server.
     Smtp(Box<Smtp>),
+    /// To Gmail.
+    Gmail(Box<Gmail>),
+}
+
+impl Route {
+    /// The configured one; by Gmail, with `google`'s access to mail. Asks nobody yet. Blocks on the file system: it reads
+    /// certificates.
+    pub fn of(config: &MailConfig, google: &Google, http: &reqwest::Client) -> Result<Self, MailError> {
+        let patience = Patience::default();
+        Ok(match &config.backend {
+            MailBackend::Folder { path, .. } => Folder::at(path).into(),
+            MailBackend::Smtp(server) => Smtp::new(server, patience)?.into(),
+            MailBackend::Gmail => {
+                let (access, root) = (google.mail.clone(), google.hosts.gmail.clone());
+                Gmail::new(http.clone(), access, root, config.from.clone(), patience).into()
+            }
+        })
+    }
+}
+
+impl From<Folder> for Route {
+    fn from(folder: Folder) -> Self {
+        Self::Folder(folder)
+    }
+}
+
+impl From<Smtp> for Route {
+    fn from(server: Smtp) -> Self {
+        Self::Smtp(Box::new(server))
+    }
+}
+
+impl From<Gmail> for Route {
+    fn from(gmail: Gmail) -> Self {
+        Self::Gmail(Box::new(gmail))
+    }
+}
+
+/// How long a server is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// From the connection until the server wants the letter.
+    pub before: Duration,
+    /// From the letter to the server's word that it has it. Whoever gives up here does not know whether it was taken and
+    /// sends it twice, so this is the longer one; both together stay below the minute that an errand may take.
+    pub letter: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { before: Duration::from_secs(15), letter: Duration::from_secs(40) }
+    }
+}
+
+/// An attempt to send a letter: whose errand it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt<'a> {
+    /// The errand's key: the same key is the same file in a folder.
+    pub key: &'a str,
+    /// An earlier attempt may have sent the letter: where that can be seen it is looked for before it is sent.
+    pub unsure: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// The first one.
+    pub fn first(key: &'a str) -> Self {
+        Self { key, unsure: false }
+    }
 }
 
 impl Mailer {
-    /// A mailer for that clinic. Blocks on the file system: it reads the templates and certificates.
-    pub fn new(config: &MailConfig, clinic: Arc<Clinic>) -> Result<Self, MailError> {
-        let route = match &config.backend {
-            MailBackend::Folder(path) => Route::Folder(Folder::at(path)),
-            MailBackend::Smtp(server) => Route::Smtp(Box::new(Smtp::new(server, Patience::default())?)),
-        };
-        Self::by(route, config, clinic)
-    }
-
-    /// A mailer that hands everything to `server`, whatever the configuration's own backend is.
-    pub fn with_server(server: Smtp, config: &MailConfig, clinic: Arc<Clinic>) -> Result<Self, MailError> {
-        Self::by(Route::Smtp(Box::new(server)), config, clinic)
-    }
-
-    fn by(route: Route, config: &MailConfig, clinic: Arc<Clinic>) -> Result<Self, MailError> {
+    /// A mailer for that clinic, by `route`, whatever the configuration's own backend is. Blocks on the file system: it
+    /// reads the templates.
+    pub fn new(route: impl Into<Route>, config: &MailConfig, clinic: Arc<Clinic>) -> Result<Self, MailError> {
         let MailConfig { from, reply_to, staff, templates, backend: _ } = config.clone();
         let templates = Templates::load(templates.as_deref()).map_err(MailError::Templates)?;
-        Ok(Self { from, reply_to, staff, clinic, templates, route })
+        Ok(Self { from, reply_to, staff, clinic, templates, route: route.into() })
     }
 
     /// Tells the patient what has become of their appointment, as it stands now.
     ///
-    /// `key` names the errand: the same key is the same file in a folder. Takes at most as long as
-    /// [`Patience`] says; cancelled, the letter may or may not have been sent.
-    pub async fn notify(&self, appointment: &Appointment, key: &str, now: Timestamp) -> Sent {
+    /// Takes at most as long as [`Patience`] says; cancelled, the letter may or may not have been sent.
+    pub async fn notify(&self, appointment: &Appointment, attempt: Attempt<'_>, now: Timestamp) -> Sent {
         match Notice::about(appointment, now) {
-            Ok(notice) => self.write(notice, appointment, key, now).await,
+            Ok(notice) => self.write(notice, appointment, attempt, now).await,
             Err(moot) => Sent::Moot(moot),
         }
     }
 
     /// Reminds the patient, unless the appointment was cancelled or moved to a later day meanwhile. Otherwise like
     /// [`notify`](Self::notify).
-    pub async fn remind(&self, appointment: &Appointment, key: &str, now: Timestamp) -> Sent {
+    pub async fn remind(&self, appointment: &Appointment, attempt: Attempt<'_>, now: Timestamp) -> Sent {
         match Notice::reminder(appointment, now) {
-            Ok(notice) => self.write(notice, appointment, key, now).await,
+            Ok(notice) => self.write(notice, appointment, attempt, now).await,
             Err(moot) => Sent::Moot(moot),
         }
     }
@@ -114,7 +181,7 @@ impl Mailer {
         number: i64,
         message: &Message,
         taken: Timestamp,
-        key: &str,
+        attempt: Attempt<'_>,
         now: Timestamp,
     ) -> Sent {
         let Some(staff) = &self.staff else { return Sent::Moot(Moot::NoStaff) };
@@ -122,7 +189,7 @@ impl Mailer {
         let language = self.templates.language(&self.clinic.language, "en");
         let letter = match self.templates.message(language, &facts) {
             Ok(letter) => letter,
-            Err(error) => return unwritten(key, &error),
+            Err(error) => return unwritten(attempt.key, &error),
         };
         let envelope = Envelope {
             name: "",
@@ -132,10 +199,10 @@ impl Mailer {
             follows: None,
             reference: None,
         };
-        self.hand_over(&letter, &envelope, None, key).await
+        self.hand_over(&letter, &envelope, None, attempt).await
     }
 
-    async fn write(&self, notice: Notice, appointment: &Appointment, key: &str, now: Timestamp) -> Sent {
+    async fn write(&self, notice: Notice, appointment: &Appointment, attempt: Attempt<'_>, now: Timestamp) -> Sent {
         let Some(email) = appointment.patient.as_ref().and_then(|patient| patient.email.as_deref()) else {
             return Sent::Moot(Moot::NoMail);
         };
@@ -149,7 +216,7 @@ impl Mailer {
         };
         let letter = match self.templates.notice(notice, language, &facts) {
             Ok(letter) => letter,
-            Err(error) => return unwritten(key, &error),
+            Err(error) => return unwritten(attempt.key, &error),
         };
         let envelope = Envelope {
             name: &facts.name,
@@ -160,7 +227,7 @@ impl Mailer {
             reference: Some(&facts.reference),
         };
         let file = invitation(appointment, &facts, notice, &self.from, &envelope);
-        self.hand_over(&letter, &envelope, Some((notice, file)), key).await
+        self.hand_over(&letter, &envelope, Some((notice, file)), attempt).await
     }
 
     /// The tag by which dates are written: with its region, where it is of the letter's language.
@@ -176,18 +243,23 @@ impl Mailer {
         letter: &Letter,
         envelope: &Envelope<'_>,
         file: Option<(Notice, String)>,
-        key: &str,
+        attempt: Attempt<'_>,
     ) -> Sent {
         let message = match compose::message(self, letter, envelope, file) {
             Ok(message) => message,
             Err(error) => {
-                error!(errand = key; "a letter cannot be written: {error}");
+                error!(errand = attempt.key; "a letter cannot be written: {error}");
                 return Sent::Rejected("the letter cannot be written".to_owned());
             }
         };
         match &self.route {
-            Route::Folder(folder) => folder.keep(key, message.formatted()).await,
+            Route::Folder(folder) => folder.keep(attempt.key, message.formatted()).await,
             Route::Smtp(server) => server.send(message.envelope(), &message.formatted()).await,
+            Route::Gmail(gmail) => {
+                let words = envelope.reference.unwrap_or(&letter.subject);
+                let Attempt { key, unsure } = attempt;
+                gmail.send(&Posting { key, unsure, name: envelope.letter(), words, text: &message.formatted() }).await
+            }
         }
     }
 }

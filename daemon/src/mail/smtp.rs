@@ -1,7 +1,8 @@
 //! A mail server, spoken to one letter at a time.
 //!
 //! The exchange is driven command by command, so that it is known whether a letter may have been taken when something
-//! breaks: [`frontdesk_core::letter::smtp`] decides what that means.
+//! breaks: [`frontdesk_core::letter::smtp`] decides what that means. The time for it is kept here: lettre's own time-out ends
+//! no wait for a reply.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
 use tokio::time::timeout;
 
-use super::MailError;
+use super::{MailError, Patience};
 use crate::config::{SmtpConfig, SmtpSecurity};
 
 /// One address of the server; another may answer.
@@ -27,22 +28,6 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Longest receipt that is kept, in characters.
 const LONGEST_RECEIPT: usize = 120;
-
-/// How long a server is waited for. lettre's own time-out ends no wait for a reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
-    /// From the connection until the server wants the letter.
-    pub before: Duration,
-    /// From the letter to the server's word that it has it. Whoever gives up here does not know whether it was taken and
-    /// sends it twice, so this is the longer one; both together stay below the minute that an errand may take.
-    pub letter: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { before: Duration::from_secs(15), letter: Duration::from_secs(40) }
-    }
-}
 
 /// A mail server.
 pub struct Smtp {

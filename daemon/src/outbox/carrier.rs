@@ -28,6 +28,8 @@ pub enum Outcome {
     Unsure {
         /// What went wrong, and what would help.
         why: String,
+        /// As above.
+        after: Option<Duration>,
     },
     /// It cannot succeed as it is: staff must look at it.
     Dead {

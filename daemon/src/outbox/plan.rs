@@ -39,7 +39,7 @@ pub fn settlement(due: &Due, outcome: Outcome, now: Timestamp) -> Settlement {
         Outcome::Done { note } => Settlement::Done(plain(&note)),
         Outcome::Dead { why } => Settlement::Dead(plain(&why)),
         Outcome::Retry { why, after } => again(due, &why, after, false, now),
-        Outcome::Unsure { why } => again(due, &why, None, true, now),
+        Outcome::Unsure { why, after } => again(due, &why, after, true, now),
     }
 }
 
@@ -101,6 +101,11 @@ mod tests {
         let minute = wait_after(&attempt(7, 1), Some(Duration::from_mins(5)));
         let week = wait_after(&attempt(7, 1), Some(Duration::from_hours(24 * 7)));
         assert_eq!((minute, week), (300.0, 86_400.0));
+        let unsure = Outcome::Unsure { why: "503".to_owned(), after: Some(Duration::from_mins(5)) };
+        let Settlement::Again { at, unsure: true, .. } = settlement(&attempt(7, 1), unsure, NOW) else {
+            panic!("sure")
+        };
+        assert_eq!(at.duration_since(NOW), SignedDuration::from_mins(5), "also where it may have been done");
         assert!(wait_after(&attempt(7, 5), Some(Duration::from_secs(1))) > 100.0, "a second is not enough by then");
     }
 

@@ -159,7 +159,7 @@ impl<N: Fn() -> Timestamp> Worker<N> {
 
 /// One attempt; a carrier that hangs or panics has not carried it out, as far as anybody knows.
 async fn attempt(carrier: Arc<dyn Carrier>, due: Due) -> (Due, Outcome) {
-    let unsure = |why: &str| Outcome::Unsure { why: why.to_owned() };
+    let unsure = |why: &str| Outcome::Unsure { why: why.to_owned(), after: None };
     let carried = tokio::time::timeout(CARRIED_WITHIN, AssertUnwindSafe(carrier.carry(&due)).catch_unwind()).await;
     let outcome = match carried {
         Ok(Ok(outcome)) => outcome,

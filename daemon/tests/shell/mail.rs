@@ -11,7 +11,7 @@ use frontdesk_core::letter::address::MailAddress;
 use frontdesk_core::letter::{Moot, Sent};
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::config::{MailBackend, MailConfig};
-use frontdeskd::mail::Mailer;
+use frontdeskd::mail::{Attempt, Folder, Mailer};
 use jiff::Timestamp;
 
 use super::booked::{appointment, at, clinic};
@@ -22,7 +22,7 @@ fn now() -> Timestamp {
 
 fn config(folder: &Path) -> MailConfig {
     MailConfig {
-        backend: MailBackend::Folder(folder.to_owned()),
+        backend: MailBackend::Folder { path: folder.to_owned(), keep_days: 30 },
         from: MailAddress::parse("frontdesk@clinic.example").unwrap(),
         reply_to: MailAddress::parse("office@clinic.example").ok(),
         staff: MailAddress::parse("staff@clinic.example").ok(),
@@ -39,31 +39,31 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mailer = Mailer::new(&config(home.path()), Arc::new(clinic())).unwrap();
+        let mailer = Mailer::new(Folder::at(home.path()), &config(home.path()), Arc::new(clinic())).unwrap();
         Self { home, mailer }
     }
 
     async fn letter(&self, appointment: &Appointment) -> Parsed {
-        let sent = self.mailer.notify(appointment, "key", now()).await;
+        let sent = self.mailer.notify(appointment, Attempt::first("key"), now()).await;
         assert!(matches!(&sent, Sent::Done { receipt } if receipt == "key.eml"), "{sent:?}");
         Parsed(std::fs::read_to_string(self.home.path().join("new/key.eml")).unwrap())
     }
 }
 
 /// A letter as it lies in its file.
-struct Parsed(String);
+pub(crate) struct Parsed(pub(crate) String);
 
 impl Parsed {
-    fn headers(&self) -> String {
+    pub(crate) fn headers(&self) -> String {
         self.0.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ")
     }
 
-    fn has_header(&self, line: &str) -> bool {
+    pub(crate) fn has_header(&self, line: &str) -> bool {
         self.headers().split("\r\n").any(|header| header == line)
     }
 
     /// The types of its parts, in order, and what they hold.
-    fn parts(&self) -> Vec<(String, String)> {
+    pub(crate) fn parts(&self) -> Vec<(String, String)> {
         let mut parts = Vec::new();
         for part in self.0.split("\r\nContent-Type: ").skip(1) {
             let kind = part.split(['\r', ';']).next().unwrap();
@@ -94,6 +94,7 @@ async fn a_confirmation_has_text_page_and_calendar_entry() {
         "Auto-Submitted: auto-generated",
         "X-Auto-Response-Suppress: All",
         "X-Frontdesk-Booking: K7Q-4MR",
+        "X-Frontdesk-Letter: 0190f5a67a4e7c3b9a550f1e2d3c4b5a.confirmation.0@clinic.example",
     ] {
         assert!(letter.has_header(header), "{header} is not in\n{}", letter.headers());
     }
@@ -187,25 +188,25 @@ async fn nobody_is_written_to_who_cannot_be_or_need_not_be() {
         appointment.patient.as_mut().unwrap().email = email.map(str::to_owned);
         appointment
     };
-    assert_eq!(desk.mailer.notify(&with(None), "key", now()).await, Sent::Moot(Moot::NoMail));
+    assert_eq!(desk.mailer.notify(&with(None), Attempt::first("key"), now()).await, Sent::Moot(Moot::NoMail));
     for wrong in ["ana@example.org\r\nBcc: x@example.org", "añá@example.org", "ana@localhost", "\"a b\"@example.org"]
     {
-        let sent = desk.mailer.notify(&with(Some(wrong)), "key", now()).await;
+        let sent = desk.mailer.notify(&with(Some(wrong)), Attempt::first("key"), now()).await;
         assert!(matches!(&sent, Sent::Rejected(why) if !why.contains('@')), "{sent:?}");
     }
     let mut held = appointment();
     (held.patient, held.state) = (None, State::Held);
-    assert_eq!(desk.mailer.notify(&held, "key", now()).await, Sent::Moot(Moot::NotBooked));
+    assert_eq!(desk.mailer.notify(&held, Attempt::first("key"), now()).await, Sent::Moot(Moot::NotBooked));
     let over = at("2026-12-02T00:00:00Z");
-    assert_eq!(desk.mailer.notify(&appointment(), "key", over).await, Sent::Moot(Moot::Over));
-    assert_eq!(desk.mailer.remind(&appointment(), "key", now()).await, Sent::Moot(Moot::Moved));
+    assert_eq!(desk.mailer.notify(&appointment(), Attempt::first("key"), over).await, Sent::Moot(Moot::Over));
+    assert_eq!(desk.mailer.remind(&appointment(), Attempt::first("key"), now()).await, Sent::Moot(Moot::Moved));
     assert!(!desk.home.path().join("new").exists());
 }
 
 #[tokio::test]
 async fn a_reminder_is_written_on_the_day_before() {
     let desk = Desk::new();
-    let sent = desk.mailer.remind(&appointment(), "reminder", at("2026-11-30T13:00:00Z")).await;
+    let sent = desk.mailer.remind(&appointment(), Attempt::first("reminder"), at("2026-11-30T13:00:00Z")).await;
     assert!(matches!(sent, Sent::Done { .. }), "{sent:?}");
     let letter = Parsed(std::fs::read_to_string(desk.home.path().join("new/reminder.eml")).unwrap());
     assert!(letter.has_header("Subject: Reminder of appointment K7Q-4MR: Tue 1 Dec, 14:00"), "{}", letter.headers());
@@ -222,7 +223,7 @@ async fn staff_are_told_of_a_message_if_they_read_mail() {
         today: true,
     };
     let taken = at("2026-11-20T08:59:00Z");
-    let sent = desk.mailer.tell_staff(12, &message, taken, "message", now()).await;
+    let sent = desk.mailer.tell_staff(12, &message, taken, Attempt::first("message"), now()).await;
     assert!(matches!(sent, Sent::Done { .. }), "{sent:?}");
     let letter = Parsed(std::fs::read_to_string(desk.home.path().join("new/message.eml")).unwrap());
     assert!(
@@ -232,6 +233,9 @@ async fn staff_are_told_of_a_message_if_they_read_mail() {
     assert!(letter.has_header("Message-ID: <message.12.1795165140@clinic.example>"), "{}", letter.headers());
     assert!(letter.0.contains("+15550100200") && letter.0.contains("Please call me. . QUIT"), "{}", letter.0);
     let without = MailConfig { staff: None, ..config(desk.home.path()) };
-    let without = Mailer::new(&without, Arc::new(clinic())).unwrap();
-    assert_eq!(without.tell_staff(12, &message, taken, "message", now()).await, Sent::Moot(Moot::NoStaff));
+    let without = Mailer::new(Folder::at(desk.home.path()), &without, Arc::new(clinic())).unwrap();
+    assert_eq!(
+        without.tell_staff(12, &message, taken, Attempt::first("message"), now()).await,
+        Sent::Moot(Moot::NoStaff)
+    );
 }

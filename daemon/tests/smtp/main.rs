@@ -18,7 +18,7 @@ use frontdesk_core::booking::book::Message;
 use frontdesk_core::letter::Sent;
 use frontdesk_core::letter::address::MailAddress;
 use frontdeskd::config::{MailBackend, MailConfig, Secret, SmtpConfig, SmtpSecurity};
-use frontdeskd::mail::{Mailer, Patience, Smtp};
+use frontdeskd::mail::{Attempt, Mailer, Patience, Smtp};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use booked::{appointment, at, clinic};
@@ -100,7 +100,7 @@ fn mailer(server: &SmtpConfig, from: &str) -> Mailer {
         templates: None,
     };
     let server = Smtp::new(server, PATIENCE).unwrap();
-    Mailer::with_server(server, &config, Arc::new(clinic())).unwrap()
+    Mailer::new(server, &config, Arc::new(clinic())).unwrap()
 }
 
 /// An appointment of the patient whose address begins like that.
@@ -111,7 +111,7 @@ fn of(who: &str) -> Appointment {
 }
 
 async fn send(server: &SmtpConfig, who: &str) -> Sent {
-    mailer(server, USER).notify(&of(who), "key", at("2026-11-20T09:00:00Z")).await
+    mailer(server, USER).notify(&of(who), Attempt::first("key"), at("2026-11-20T09:00:00Z")).await
 }
 
 /// The letters that the server has for somebody.
@@ -150,10 +150,10 @@ async fn every_kind_of_letter_arrives() {
     german.patient.as_mut().unwrap().name = "Zoë \"Zo\" Müller, ^n \u{202e}".to_owned();
     for (revision, state) in [(0, State::Booked), (1, State::Booked), (2, State::Cancelled)] {
         (german.revision, german.state) = (revision, state);
-        let sent = mailer.notify(&german, "key", now).await;
+        let sent = mailer.notify(&german, Attempt::first("key"), now).await;
         assert!(matches!(sent, Sent::Done { .. }), "{sent:?}");
     }
-    let sent = mailer.remind(&of("reminded"), "key", now).await;
+    let sent = mailer.remind(&of("reminded"), Attempt::first("key"), now).await;
     assert!(matches!(sent, Sent::Done { .. }), "{sent:?}");
     let message = Message {
         name: "Ana Pérez".to_owned(),
@@ -162,7 +162,7 @@ async fn every_kind_of_letter_arrives() {
         text: ".\r\n.\r\nQUIT\r\n".to_owned(),
         today: false,
     };
-    let sent = mailer.tell_staff(1, &message, now, "key", now).await;
+    let sent = mailer.tell_staff(1, &message, now, Attempt::first("key"), now).await;
     assert!(matches!(sent, Sent::Done { .. }), "{sent:?}");
     assert_eq!((letters_for("german").len(), letters_for("reminded").len(), letters_for("staff").len()), (3, 1, 1));
 }
@@ -210,7 +210,7 @@ async fn settings_that_are_wrong_are_blamed_and_not_the_recipient() {
         assert!(matches!(&sent, Sent::Misconfigured(why) if why.contains(said)), "{said}: {sent:?}");
     }
     let mailer = mailer(&starttls(), "stranger@clinic.example");
-    let sent = mailer.notify(&of("ana"), "key", at("2026-11-20T09:00:00Z")).await;
+    let sent = mailer.notify(&of("ana"), Attempt::first("key"), at("2026-11-20T09:00:00Z")).await;
     assert!(matches!(&sent, Sent::Misconfigured(why) if why.contains("check [mail] from")), "{sent:?}");
     assert_eq!(letters_for("ana").len(), 0);
 }

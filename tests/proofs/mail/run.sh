@@ -1,6 +1,7 @@
 #!/bin/sh
-# Proves that letters reach a real mail server (aiosmtpd), that every way for it to fail is told for what it is, and that
-# other people's libraries read the letters and the calendar files in them.
+# Proves that letters reach a real mail server (aiosmtpd), that every way for it to fail is told for what it is, that a
+# letter is delayed and not lost when the server is away during a call, and that other people's libraries read the letters
+# and the calendar files in them.
 # Needs python3 with venv; the server and the libraries are installed below the target folder, once.
 set -eu
 
@@ -21,6 +22,9 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
     cp "$here/requirements.txt" "$venv/installed.txt"
 fi
 
-MAIL_SERVER="$venv/bin/python $here/server.py" MAIL_LETTERS=$letters \
-    cargo test --quiet --manifest-path "$root/Cargo.toml" -p frontdeskd --test smtp
+export MAIL_SERVER="$venv/bin/python $here/server.py" MAIL_LETTERS=$letters
+cd "$root"
+# With its tests cargo builds the daemon itself, which the stories start.
+cargo test --quiet -p frontdeskd --test smtp
+cargo test --quiet -p frontdesk-tests --test outside mail
 "$venv/bin/python" "$here/check.py" "$letters"

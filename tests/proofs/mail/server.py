@@ -1,9 +1,9 @@
 """Real mail servers (aiosmtpd) for the proof: one with STARTTLS, one with TLS from the first byte, one with neither.
 
-The recipient's name says how the server behaves: later, nobody, refused, cut, silent, slow, spam, busy; whoever else
-is written to gets the letter, as a file of the folder 'letters'. Prints the ports, then serves until standard input ends.
+The recipient's name says how the server behaves: later, nobody, refused, cut, silent, slow, spam, busy, busy-once; whoever
+else is written to gets the letter, as a file of the folder. Prints the ports, then serves until standard input ends.
 
-Usage: server.py CERT KEY FOLDER
+Usage: server.py [CERT KEY] FOLDER; without a certificate there are only those that need none.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ ON_LETTER = {
 class Letters:
     def __init__(self, folder):
         self.folder = folder
-        self.cut = set()
+        self.met = set()
 
     def keep(self, envelope):
         count = len(list(self.folder.iterdir()))
@@ -56,16 +56,22 @@ class Letters:
         who = envelope.rcpt_tos[0].split("@")[0]
         if who in ON_LETTER:
             return ON_LETTER[who]
+        if who == "busy-once" and self.is_first(who):
+            return ON_LETTER["busy"]
         if who == "silent":
             await asyncio.sleep(3600)
         if who == "slow":
             await asyncio.sleep(2)
         answer = self.keep(envelope)
         # The letter is taken and the answer lost, the first time.
-        if who == "cut" and who not in self.cut:
-            self.cut.add(who)
+        if who == "cut" and self.is_first(who):
             server.transport.abort()
         return answer
+
+    def is_first(self, who):
+        first = who not in self.met
+        self.met.add(who)
+        return first
 
 
 def check(server, session, envelope, mechanism, data):
@@ -91,20 +97,19 @@ class AnyPort(Controller):
 
 
 def main():
-    cert, key, folder = sys.argv[1:]
+    *pem, folder = sys.argv[1:]
     # Broken handshakes are what is asked of it.
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     letters = Letters(pathlib.Path(folder))
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(cert, key)
-    login = {"authenticator": check, "auth_required": True}
     here = {"hostname": "127.0.0.1", "port": 0}
-    servers = {
-        "starttls": AnyPort(letters, tls_context=tls, require_starttls=True, **login, **here),
-        "tls": AnyPort(letters, ssl_context=tls, auth_require_tls=False, **login, **here),
-        "plain": AnyPort(letters, **here),
-    }
+    servers = {"plain": AnyPort(letters, **here)}
+    if pem:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*pem)
+        login = {"authenticator": check, "auth_required": True}
+        servers["starttls"] = AnyPort(letters, tls_context=tls, require_starttls=True, **login, **here)
+        servers["tls"] = AnyPort(letters, ssl_context=tls, auth_require_tls=False, **login, **here)
     for name, controller in servers.items():
         controller.start()
         print(name, controller.port)

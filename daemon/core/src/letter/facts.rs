@@ -191,7 +191,7 @@ pub(crate) mod tests {
                 change_notice: Duration::from_hours(24),
                 adult_age: 18,
             },
-            emergency: Emergency { number: "112".to_owned(), say: String::new() },
+            emergency: Emergency { number: "112".to_owned(), say: String::new(), ..Emergency::default() },
             contacts: Vec::new(),
         }
     }

@@ -18,6 +18,9 @@ use crate::clinic::Clinic;
 const LONGEST_LINE: usize = 75;
 /// Longest name of a party, in characters.
 const LONGEST_NAME: usize = 120;
+/// The property of a stored entry that holds what we have noted in it: the appointment's revision, `/`, and [`note`].
+/// Calendar programs keep what they do not know (RFC 5545, 3.8.8.2).
+pub(crate) const WRITTEN: &str = "X-FRONTDESK-WRITTEN";
 /// The patient's calendar reminds them by itself, if it is one that does: time enough to set out.
 const ALARM: &str = "-PT2H";
 
@@ -117,8 +120,27 @@ pub fn feed<'a>(
 /// entries do not have (RFC 4791, 4.1). `stamp` is when it is written.
 pub fn entry(appointment: &Appointment, clinic: &Clinic, names: Names, stamp: Timestamp) -> String {
     let mut file = File::stored();
-    file.entry(appointment, clinic, names, stamp);
+    file.line("BEGIN:VEVENT");
+    file.what(appointment, clinic, names, stamp);
+    file.line(&format!("{WRITTEN}:{}/{}", appointment.revision, note(appointment.slot.time)));
+    file.line("END:VEVENT");
     file.end()
+}
+
+/// A time as we note it in a stored entry, to see later whether somebody has moved it.
+pub(crate) fn note(time: Span) -> String {
+    format!("{}/{}", utc(time.from), utc(time.to))
+}
+
+/// The title of an appointment's entry in the clinic's calendars: with whom, and the reference.
+pub(crate) fn summary(appointment: &Appointment, clinic: &Clinic, names: Names) -> String {
+    let of = &appointment.slot.practitioner;
+    let who = clinic.practitioner(of).map_or_else(|| of.as_str().to_owned(), |known| line(&known.name, LONGEST_NAME));
+    let mut summary = format!("{who}: {}", appointment.reference);
+    if let (Names::Shown, Some(patient)) = (names, &appointment.patient) {
+        let _ = write!(summary, " {}", line(&patient.name, LONGEST_NAME));
+    }
+    summary
 }
 
 /// A calendar file while it is being written.
@@ -154,24 +176,21 @@ impl File {
     }
 
     fn entry(&mut self, appointment: &Appointment, clinic: &Clinic, names: Names, now: Timestamp) {
-        let slot = &appointment.slot;
-        let who = clinic
-            .practitioner(&slot.practitioner)
-            .map_or_else(|| slot.practitioner.as_str().to_owned(), |known| line(&known.name, LONGEST_NAME));
-        let mut summary = format!("{who}: {}", appointment.reference);
-        if let (Names::Shown, Some(patient)) = (names, &appointment.patient) {
-            let _ = write!(summary, " {}", line(&patient.name, LONGEST_NAME));
-        }
         self.line("BEGIN:VEVENT");
+        self.what(appointment, clinic, names, now);
+        self.line("END:VEVENT");
+    }
+
+    fn what(&mut self, appointment: &Appointment, clinic: &Clinic, names: Names, now: Timestamp) {
+        let slot = &appointment.slot;
         self.identity(appointment, now);
-        self.text("SUMMARY", &summary);
+        self.text("SUMMARY", &summary(appointment, clinic, names));
         if let Some(location) = clinic.location(&slot.location) {
             self.text("LOCATION", &line(&location.name, LONGEST_NAME));
         }
         self.line("STATUS:CONFIRMED");
         self.line("TRANSP:OPAQUE");
         self.line("CLASS:PRIVATE");
-        self.line("END:VEVENT");
     }
 
     fn alarm(&mut self, says: &str) {

@@ -202,5 +202,5 @@ fn a_stored_entry_has_no_method_and_tells_its_appointment() {
     assert!(!file.contains("METHOD:"), "{file}");
     let zones = Zones::new(jiff::tz::TimeZoneDatabase::bundled(), clinic.zone);
     let found = Object::read(&file, &zones).unwrap().own(booked.id).unwrap();
-    assert_eq!(found, Some(OwnEntry { time: booked.slot.time, revision: 3, is_cancelled: false }));
+    assert_eq!(found, Some(OwnEntry { time: booked.slot.time, revision: 3, is_as_written: true, is_cancelled: false }));
 }

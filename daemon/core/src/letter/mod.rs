@@ -8,11 +8,12 @@
 //!
 //! - [`address`]: mail addresses that are written to. [`clean`]: texts that can do no harm in a header.
 //! - [`facts`]: what a letter may say. [`words`]: days and times in writing.
-//! - [`ics`]: calendar files. [`sms`]: text messages. [`smtp`]: what a mail server's answers mean.
+//! - [`ics`]: calendar files. [`sms`]: text messages. [`smtp`], [`gmail`]: what a mail server's and Gmail's answers mean.
 
 pub mod address;
 pub mod clean;
 pub mod facts;
+pub mod gmail;
 pub mod ics;
 pub mod sms;
 pub mod smtp;
@@ -141,6 +142,13 @@ pub enum Sent {
     Rejected(String),
     /// It may have been sent. Once more is better than never; a third time is not.
     Unknown(String),
+    /// It may have been sent, and the next attempt finds out before it sends anything: it may be tried as often as need be.
+    Open {
+        /// What happened.
+        why: String,
+        /// Not before that, if the other side said so.
+        after: Option<Duration>,
+    },
 }
 
 #[cfg(test)]

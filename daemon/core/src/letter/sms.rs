@@ -10,6 +10,12 @@ use super::{Notice, Sent};
 /// A segment of the GSM alphabet has 160 characters: a clinic's name is what can be cut.
 const LONGEST_NAME: usize = 40;
 
+/// Of two BCP-47 tags, the patient's and the clinic's, the first for which there is a wording; that of the patient if there
+/// is for none: then it is English.
+pub fn language<'a>(patient: &'a str, clinic: &'a str) -> &'a str {
+    [patient, clinic].into_iter().find(|tag| ["de", "en"].contains(&base(tag).as_str())).unwrap_or(patient)
+}
+
 /// The message, in German or else in English. It asks to call back: it comes from the number that the agent answers.
 pub fn text(notice: Notice, facts: &Facts, language: &str) -> String {
     let (clinic, when, reference) = (line(&facts.clinic, LONGEST_NAME), &facts.when_short, &facts.reference);
@@ -104,12 +110,21 @@ mod tests {
     }
 
     #[test]
+    fn a_language_without_a_wording_gives_way_to_the_clinics() {
+        for (patient, clinic, written) in
+            [("de-AT", "en-US", "de-AT"), ("es", "de-DE", "de-DE"), ("en", "de", "en"), ("es", "fr", "es")]
+        {
+            assert_eq!(language(patient, clinic), written, "{patient} {clinic}");
+        }
+    }
+
+    #[test]
     fn a_refusal_says_whose_fault_it_is_and_whether_to_try_again() {
         let is = |sent: &Sent| match sent {
             Sent::Rejected(_) => "rejected",
             Sent::Misconfigured(_) => "misconfigured",
             Sent::Retry { .. } => "retry",
-            Sent::Unknown(_) => "unknown",
+            Sent::Unknown(_) | Sent::Open { .. } => "unknown",
             Sent::Done { .. } | Sent::Moot(_) => "fine",
         };
         for (status, code, class) in [

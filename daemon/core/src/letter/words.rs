@@ -3,6 +3,8 @@
 
 use jiff::Zoned;
 
+use crate::booking::spoken::{Language, say_month, say_weekday};
+
 /// A point in time, written for one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
@@ -12,60 +14,30 @@ pub struct When {
     pub short: String,
 }
 
-const ENGLISH_DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const ENGLISH_MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const GERMAN_DAYS: [&str; 7] = ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
-const GERMAN_MONTHS: [&str; 12] = [
-    "Januar",
-    "Februar",
-    "März",
-    "April",
-    "Mai",
-    "Juni",
-    "Juli",
-    "August",
-    "September",
-    "Oktober",
-    "November",
-    "Dezember",
-];
-
 impl When {
     /// `time`, in its own zone, for a BCP-47 tag.
     pub fn written(time: &Zoned, language: &str) -> Self {
-        let (day, month, year) = (time.day(), (time.month() - 1) as usize, time.year());
-        let weekday = time.weekday().to_monday_zero_offset() as usize;
+        let (day, year) = (time.day(), time.year());
+        let weekday = |language| say_weekday(time.weekday(), language);
+        let month = |language| say_month(time.month(), language);
         match base(language).as_str() {
             "en" if is_american(language) => {
-                let (clock, weekday, month) = (american(time), ENGLISH_DAYS[weekday], ENGLISH_MONTHS[month]);
+                let (clock, weekday, month) = (american(time), weekday(Language::English), month(Language::English));
                 Self {
                     full: format!("{weekday}, {month} {day}, {year}, {clock}"),
                     short: format!("{}, {} {day}, {clock}", &weekday[..3], &month[..3]),
                 }
             }
             "en" => {
-                let (clock, weekday, month) = (clock(time), ENGLISH_DAYS[weekday], ENGLISH_MONTHS[month]);
+                let (clock, weekday, month) = (clock(time), weekday(Language::English), month(Language::English));
                 Self {
                     full: format!("{weekday} {day} {month} {year}, {clock}"),
                     short: format!("{} {day} {}, {clock}", &weekday[..3], &month[..3]),
                 }
             }
             "de" => {
-                let (weekday, name) = (GERMAN_DAYS[weekday], GERMAN_MONTHS[month]);
-                let (clock, number) = (clock(time), month + 1);
+                let (weekday, name) = (weekday(Language::German), month(Language::German));
+                let (clock, number) = (clock(time), time.month());
                 Self {
                     full: format!("{weekday}, {day}. {name} {year}, {clock} Uhr"),
                     short: format!("{}., {day}.{number}., {clock} Uhr", &weekday[..2]),
