@@ -103,7 +103,7 @@ fn clinic() -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".into(), say: "Please call 112.".into() },
+        emergency: Emergency { number: "112".into(), say: "Please call 112.".into(), ..Emergency::default() },
         contacts: Vec::new(),
     }
 }

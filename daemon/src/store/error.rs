@@ -38,7 +38,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is damaged, or no database at all.
-    #[error("{path} is damaged or no database: keep it and its -wal for recovery (sqlite3 FILE .recover)", path = .path.display())]
+    #[error("{path} is damaged or no database", path = .path.display())]
     Corrupt {
         /// The store.
         path: PathBuf,
@@ -55,6 +55,9 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The appointment book failed while it was carried over.
+    #[error("the appointment book could not be carried over from a damaged store")]
+    Book(#[source] frontdesk_core::booking::book::BookError),
     /// The store's thread could not be started: the system is out of memory or threads.
     #[error("the store's thread cannot be started")]
     Thread(#[source] std::io::Error),
@@ -78,6 +81,6 @@ impl StoreError {
     /// Whether the phone may be answered without the file. Not if somebody else has a claim to it: two daemons would
     /// answer the same calls, and a file of another program or version is a wrong configuration.
     pub(super) fn can_be_done_without(&self) -> bool {
-        matches!(self, Self::File { .. } | Self::Corrupt { .. } | Self::Sqlite { .. })
+        matches!(self, Self::File { .. } | Self::Corrupt { .. } | Self::Sqlite { .. } | Self::Book(_))
     }
 }

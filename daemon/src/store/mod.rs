@@ -13,15 +13,20 @@
 //! power loss; [`Store::flush`] waits for that. What is done with the book by [`Store::transact`] is on the disk when it
 //! returns, or was not done: it waits for no disk.
 
+pub mod backup;
 mod book;
+mod damage;
 mod error;
+mod identity;
+mod lock;
 mod open;
 mod query;
 mod record;
 mod retention;
+mod salvage;
 mod worker;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -40,7 +45,9 @@ pub use error::StoreError;
 pub use open::{Keeping, POWER_LOSS};
 pub use query::{CallFilter, CallSummary, CallWithTurns, EndedCall, MAX_LISTED};
 pub use record::{Event, Record, Tokens, Turn, Who};
+pub use salvage::Salvage;
 
+use damage::Damage;
 use worker::{Command, Counters};
 
 /// Records that may wait. Five hundred calls make some hundred records a second: this is half a minute of a disk that
@@ -62,8 +69,12 @@ struct Shared {
     counters: Arc<Counters>,
     keeping: Keeping,
     recovered: usize,
+    salvage: Option<Salvage>,
+    damage: Arc<Damage>,
     /// Told when errands were added.
     errands: Arc<Notify>,
+    /// How often they were.
+    changes: Arc<AtomicU64>,
     outbox: Arc<book::Figures>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -78,22 +89,39 @@ impl Store {
         let opened = open::open(&config.path, open::STEPS)?;
         let outbox = Arc::new(book::Figures::default());
         outbox.read(&opened.db);
-        let (keeping, recovered) = (opened.keeping, opened.recovered);
+        let (keeping, recovered, salvage) = (opened.keeping, opened.recovered, opened.salvage.clone());
+        let damage = Arc::new(Damage::of((keeping != Keeping::Memory).then_some(config.path.as_path())));
         let (queue, commands) = sync_channel(QUEUE + QUESTIONS);
         let counters = Arc::new(Counters::default());
-        let (counting, keep_days) = (Arc::clone(&counters), config.keep_days);
+        let (counting, looking, keep_days) = (Arc::clone(&counters), Arc::clone(&damage), config.keep_days);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || worker::run(opened, keep_days, &commands, &counting))
+            .spawn(move || worker::run(opened, keep_days, &commands, &counting, &looking))
             .map_err(StoreError::Thread)?;
         let thread = Mutex::new(Some(thread));
-        let errands = Arc::new(Notify::new());
-        Ok(Self { shared: Arc::new(Shared { queue, counters, keeping, recovered, errands, outbox, thread }) })
+        let (errands, changes) = (Arc::new(Notify::new()), Arc::default());
+        let shared = Shared { queue, counters, keeping, recovered, salvage, damage, errands, changes, outbox, thread };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Where calls are kept, as it turned out at the start.
+    /// Where calls are kept, as it turned out at the start. [`Keeping::Afresh`] until the damaged file is moved away, which
+    /// is looked at now.
     pub fn keeping(&self) -> Keeping {
-        self.shared.keeping
+        match self.shared.keeping {
+            Keeping::Afresh if self.salvage().is_none() => Keeping::File,
+            keeping => keeping,
+        }
+    }
+
+    /// What became of a damaged file, until somebody moves that away; it is looked for now.
+    pub fn salvage(&self) -> Option<&Salvage> {
+        self.shared.salvage.as_ref().filter(|salvage| salvage.is_open())
+    }
+
+    /// Whether the file was found to be damaged since the start: what can be read goes on, and the next start carries it
+    /// over into a new file.
+    pub fn is_damaged(&self) -> bool {
+        self.shared.damage.is_seen()
     }
 
     /// Calls that were found open at the start and closed with the reason `power-loss`.
@@ -199,7 +227,14 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         // Who asked may have gone away meanwhile: then nobody misses the answer.
-        let ask = Command::Ask(Box::new(move |db| drop(answer.send(question(db)))));
+        let damage = Arc::clone(&self.shared.damage);
+        let ask = Command::Ask(Box::new(move |db| {
+            let result = question(db);
+            if let Err(error) = &result {
+                damage.look(error);
+            }
+            drop(answer.send(result));
+        }));
         self.shared.queue.try_send(ask).map_err(|error| refused(&error))?;
         answered.await.map_err(|_| StoreError::Closed)?.map_err(|source| StoreError::Sqlite { doing, source })
     }

@@ -1,29 +1,34 @@
 //! Opening the file: whose it is, which version it has, what a power loss left in it, and what to do without it.
 //!
-//! A file that cannot be opened is no reason not to answer the phone. One of ours that is damaged is set aside for
-//! recovery and a new one takes its place; where there can be no file, calls are kept in memory, and the daemon's health
-//! says so. What another daemon, program or version has a claim to is left alone, and the start refused.
+//! A file that cannot be opened is no reason not to answer the phone. One of ours that is damaged is kept beside a new one,
+//! into which is carried over what can be had of it; where there can be no file, calls are kept in memory, and the daemon's
+//! health says so. What another daemon, program or version has a claim to is left alone, and the start refused.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, ffi};
 
 use super::book::recover;
+use super::damage::{check, clear, is_damage};
 use super::error::StoreError;
+use super::identity;
+use super::lock::{APPLICATION_ID, Lock, private};
+use super::salvage::{self, Salvage, gone};
 use crate::logging::chain;
 
 /// The endings of the files that make up a database in WAL mode, the file itself last.
-const PARTS: [&str; 3] = ["-wal", "-shm", ""];
-/// Says that a database is ours: `FDsk` in ASCII.
-pub(super) const APPLICATION_ID: i64 = 0x4644_736b;
+pub(super) const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 /// The steps from an empty file to the newest version; a file's version is the number of steps it has taken.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema.sql"), COUNT_THE_DAYS, TOKENS_OF_ALL_KINDS, include_str!("book.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema.sql"),
+    COUNT_THE_DAYS,
+    TOKENS_OF_ALL_KINDS,
+    include_str!("book.sql"),
+    WHAT_IS_BUSY,
+    salvage::SCHEMA,
+    identity::SCHEMA,
+];
 /// The second step: how long a call was kept is no longer told by its own times, which a clock that was wrong may have
 /// put anywhere.
 const COUNT_THE_DAYS: &str = "
@@ -35,9 +40,21 @@ const COUNT_THE_DAYS: &str = "
 const TOKENS_OF_ALL_KINDS: &str = "
     ALTER TABLE usage DROP COLUMN audio_in;
     ALTER TABLE usage DROP COLUMN audio_out;";
+/// The fifth step: thousands of rows are read for one caller's question, and none of them is looked up. Holds are few, and
+/// are. The guard has an index of its own.
+const WHAT_IS_BUSY: &str = "
+    DROP INDEX appointments_busy;
+    CREATE INDEX appointments_busy ON appointments (practitioner, busy_from, busy_to, kind) WHERE state = 'booked';
+    CREATE INDEX appointments_guard ON appointments (practitioner, busy_from, busy_to)
+        WHERE state IN ('held', 'booked');";
 /// What is written as the reason when the daemon was not there to see a call's end.
 pub const POWER_LOSS: &str = "power-loss";
 
+/// The start waits no longer for what can be read of a damaged file and its copies: systemd waits thirty seconds for the
+/// daemon. The book comes first; what is left of the calls is in the damaged file.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Of that, looking whether the file is damaged takes no more: the rest is for saving what is not.
+const LOOKING_TAKES: Duration = Duration::from_secs(4);
 /// How long the start waits for a program that has locked the file.
 const OPENING_WAITS: Duration = Duration::from_secs(5);
 /// How long a write does, which is then tried again; so long nobody is answered.
@@ -63,7 +80,7 @@ const SETTINGS: &str = "
 pub enum Keeping {
     /// In the file of the configuration.
     File,
-    /// There too, but in a new one: the old one was damaged and lies beside it.
+    /// There too, but in a new one: the old one was damaged and lies beside it until somebody moves it away.
     Afresh,
     /// In memory only, the newest of them, until the daemon stops: the file cannot be used.
     Memory,
@@ -76,48 +93,100 @@ pub(super) struct Opened {
     pub(super) keeping: Keeping,
     /// Calls that a power loss had left open.
     pub(super) recovered: usize,
-    /// Keeps a second daemon from taking our running calls for lost ones. Dropped last.
-    _lock: Option<File>,
+    /// If the file took the place of a damaged one.
+    pub(super) salvage: Option<Salvage>,
+    /// Dropped last.
+    _lock: Option<Lock>,
 }
 
 /// Opens `path` as [`open_file`] does, or does without it as far as no harm is done; what was wrong is logged.
 pub(super) fn open(path: &Path, steps: &[&str]) -> Result<Opened, StoreError> {
-    let mut fault = match open_file(path, steps) {
+    let until = Instant::now() + PATIENCE;
+    let opened = Lock::take(path).and_then(|lock| match open_locked(path, steps, lock, until) {
+        Err((fault @ StoreError::Corrupt { .. }, lock)) if lock.is_ours(path) => {
+            log::error!("{}. What can be read of it is carried over into a new file", chain(&fault));
+            salvage::replace(path, steps, (&fault, lock.identity()), until)?;
+            open_locked(path, steps, lock, until).map_err(|(fault, _)| fault)
+        }
+        opened => opened.map_err(|(fault, _)| fault),
+    });
+    let fault = match opened {
         Err(fault) if fault.can_be_done_without() => fault,
         opened_or_refused => return opened_or_refused,
     };
-    if matches!(fault, StoreError::Corrupt { .. })
-        && let Some(aside) = set_aside(path)?
-    {
-        log::error!("{}. It was set aside as {}, and calls are kept in a new file", chain(&fault), aside.display());
-        match open_file(path, steps) {
-            Ok(opened) => return Ok(Opened { keeping: Keeping::Afresh, ..opened }),
-            Err(again) if again.can_be_done_without() => fault = again,
-            Err(refused) => return Err(refused),
-        }
-    }
     log::error!(
-        "{}. The phone is answered all the same, but calls are kept in memory only and are lost when the daemon stops: \
-         mend this and restart the daemon",
+        "{}. The phone is answered all the same, but calls are kept in memory only and are lost when the daemon stops, and \
+         no appointments are made: mend this and restart the daemon",
         chain(&fault)
     );
     open_memory(steps)
 }
 
 /// Opens `path`, creating it if need be, brings it to the newest of `steps` and closes calls that were left open.
+#[cfg(test)]
 pub(super) fn open_file(path: &Path, steps: &[&str]) -> Result<Opened, StoreError> {
-    let lock = lock(path)?;
-    private(path).map_err(|source| StoreError::File { path: path.to_owned(), source })?;
+    open_locked(path, steps, Lock::take(path)?, Instant::now() + PATIENCE).map_err(|(fault, _)| fault)
+}
+
+/// Opens it once it is ours. An error gives the lock back.
+fn open_locked(path: &Path, steps: &[&str], mut lock: Lock, until: Instant) -> Result<Opened, (StoreError, Lock)> {
+    match opened(path, steps, &lock, until) {
+        Ok((db, recovered, salvage)) => {
+            lock.mark(&db);
+            let keeping = match &salvage {
+                Some(salvage) => {
+                    log::error!("{salvage}");
+                    Keeping::Afresh
+                }
+                None => Keeping::File,
+            };
+            Ok(Opened { db, keeping, recovered, salvage, _lock: Some(lock) })
+        }
+        Err(fault) => Err((fault, lock)),
+    }
+}
+
+fn opened(
+    path: &Path,
+    steps: &[&str],
+    lock: &Lock,
+    until: Instant,
+) -> Result<(Connection, usize, Option<Salvage>), StoreError> {
     let failed = |doing| move |source| sort_error(path, doing, source);
+    salvage::finish(path)?;
+    if let Some(found) = lock.misses(path) {
+        let code = ffi::Error::new(ffi::SQLITE_NOTADB);
+        let source = rusqlite::Error::SqliteFailure(code, Some(found.to_owned()));
+        return Err(StoreError::Corrupt { path: path.to_owned(), source });
+    }
+    let file = |source| StoreError::File { path: path.to_owned(), source };
+    if lock.is_marked() && matches!(path.try_exists(), Ok(false)) {
+        gone::note(path).map_err(file)?;
+    }
+    private(path).map_err(file)?;
     let mut db = Connection::open(path).map_err(failed("opening"))?;
     db.busy_timeout(OPENING_WAITS).map_err(failed("opening"))?;
     admit(&db, path, steps)?;
     db.execute_batch(SETTINGS).map_err(failed("opening"))?;
+    let is_whole = check(&db, path, until.min(Instant::now() + LOOKING_TAKES))?;
     migrate(&mut db, steps).map_err(failed("bringing the schema up to date"))?;
     let recovered = close_lost_calls(&db).map_err(failed("closing calls that a power loss left open"))?;
     recover(&db).map_err(failed("taking up again what a power loss cut off"))?;
+    let salvage = salvage::last(&db, path).map_err(failed("reading how it came about"))?;
+    let salvage = salvage.filter(Salvage::is_open).or_else(|| gone::noted(path));
     db.busy_timeout(WRITING_WAITS).map_err(failed("opening"))?;
-    Ok(Opened { db, keeping: Keeping::File, recovered, _lock: Some(lock) })
+    if is_whole {
+        clear(path);
+    }
+    Ok((db, recovered, salvage))
+}
+
+/// A new file, with the newest of `steps`.
+pub(super) fn create(path: &Path, steps: &[&str]) -> rusqlite::Result<Connection> {
+    let mut db = Connection::open(path)?;
+    db.execute_batch(SETTINGS)?;
+    migrate(&mut db, steps)?;
+    Ok(db)
 }
 
 /// A store without a file.
@@ -126,51 +195,10 @@ pub(super) fn open_memory(steps: &[&str]) -> Result<Opened, StoreError> {
     let mut db = Connection::open_in_memory().map_err(failed)?;
     db.execute_batch(SETTINGS).map_err(failed)?;
     migrate(&mut db, steps).map_err(failed)?;
-    Ok(Opened { db, keeping: Keeping::Memory, recovered: 0, _lock: None })
+    Ok(Opened { db, keeping: Keeping::Memory, recovered: 0, salvage: None, _lock: None })
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let io = |source| StoreError::File { path: path.to_owned(), source };
-    let lock = private(&path.with_added_extension("lock")).map_err(io)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
-}
-
-/// Calls are nobody else's business: a file is made before SQLite would make it for all to read.
-fn private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
-}
-
-/// Renames a damaged file with what belongs to it, so that `sqlite3 FILE .recover` finds all of it. `None` if it is not
-/// certain to be ours or cannot be renamed: then it is left where it is.
-fn set_aside(path: &Path) -> Result<Option<PathBuf>, StoreError> {
-    let _lock = lock(path)?;
-    let aside = path.with_added_extension(format!("corrupt-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")));
-    if !is_ours(path) || aside.exists() {
-        return Ok(None);
-    }
-    // The write-ahead log goes first: beside a new file, SQLite would take it for that one's.
-    for suffix in PARTS {
-        let renamed = fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix));
-        if renamed.is_err_and(|error| error.kind() != ErrorKind::NotFound) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(aside))
-}
-
-/// Whether the file begins as one of ours, whatever comes behind (SQLite's file format, 1.3: the header string, and the
-/// application id at offset 68).
-fn is_ours(path: &Path) -> bool {
-    let mut header = [0; 72];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    read.is_ok() && header.starts_with(b"SQLite format 3\0") && header[68..] == (APPLICATION_ID as u32).to_be_bytes()
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -203,7 +231,9 @@ fn migrate(db: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", steps.len() as i64)?;
-    transaction.commit()
+    transaction.commit()?;
+    // From the log into the file itself, which then says whose it is.
+    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
 /// Ends every running call at the last thing that is known of it.
@@ -224,10 +254,9 @@ fn close_lost_calls(db: &Connection) -> rusqlite::Result<usize> {
 
 /// A damaged file is told apart from everything else: only for that the remedy is to move it away.
 fn sort_error(path: &Path, doing: &'static str, source: rusqlite::Error) -> StoreError {
-    match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
-            StoreError::Corrupt { path: path.to_owned(), source }
-        }
-        _ => StoreError::Sqlite { doing, source },
+    if is_damage(&source) {
+        StoreError::Corrupt { path: path.to_owned(), source }
+    } else {
+        StoreError::Sqlite { doing, source }
     }
 }

@@ -13,7 +13,10 @@ use proptest::prelude::*;
 use super::*;
 
 mod book;
+mod claim;
+mod copies;
 mod crash;
+mod damage;
 mod faults;
 mod race;
 mod retention;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::damage::Damage;
 use super::open::Opened;
 use super::record::Record;
 use super::retention::Retention;
@@ -74,11 +75,17 @@ impl Counters {
 }
 
 /// Runs until it is told to close, or until nobody is left who could.
-pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, counters: &Arc<Counters>) {
+pub(super) fn run(
+    opened: Opened,
+    keep_days: u32,
+    queue: &Receiver<Command>,
+    counters: &Arc<Counters>,
+    damage: &Damage,
+) {
     // The lock stays behind in `opened`, which outlives the connection.
     let Opened { db, keeping, .. } = opened;
     let retention = Retention::new(keep_days, keeping, Clock::read());
-    let mut worker = Worker { db, counters, pending: Vec::new(), outage: None, retention, commits: 0 };
+    let mut worker = Worker { db, counters, damage, pending: Vec::new(), outage: None, retention, commits: 0 };
     while worker.serve(queue) {}
     worker.close();
 }
@@ -86,6 +93,7 @@ pub(super) fn run(opened: Opened, keep_days: u32, queue: &Receiver<Command>, cou
 struct Worker<'a> {
     db: Connection,
     counters: &'a Counters,
+    damage: &'a Damage,
     /// Not written yet, in order. Every one of them holds a place, so there is an end to them.
     pending: Vec<Record>,
     outage: Option<Outage>,
@@ -152,6 +160,9 @@ impl Worker<'_> {
             let mut refused = Refused::default();
             let (done, fault) = write(&mut self.db, batch, &mut refused);
             self.commits += 1;
+            if let Some(error) = &refused.reason {
+                self.damage.look(error);
+            }
             refused.tell(self.counters);
             self.pending.drain(..done);
             self.counters.give_back(done);
@@ -195,7 +206,10 @@ impl Worker<'_> {
         match self.retention.look(&self.db, Clock::read()) {
             Ok(0) => {}
             Ok(erased) => log::info!(erased; "old calls were erased"),
-            Err(error) => log::error!("old calls could not be erased: {error}"),
+            Err(error) => {
+                self.damage.look(&error);
+                log::error!("old calls could not be erased: {error}");
+            }
         }
     }
 
@@ -288,4 +302,28 @@ fn may_pass(error: &rusqlite::Error) -> bool {
     use ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
     let passing = [DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure, ReadOnly, CannotOpen];
     error.sqlite_error_code().is_some_and(|code| passing.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::open::{Keeping, STEPS, open_memory};
+
+    #[test]
+    fn damage_that_is_met_when_old_calls_are_erased_is_told() {
+        let db = open_memory(STEPS).unwrap().db;
+        // An index that is said to be where the file has ended.
+        let harm = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'calls_kept';
+                    PRAGMA writable_schema = OFF; PRAGMA schema_version = 999";
+        db.execute_batch(harm).unwrap();
+        let (counters, damage) = (Counters::default(), Damage::of(None));
+        let ago = Duration::from_mins(61);
+        let begun = Clock::at(Instant::now().checked_sub(ago).unwrap(), Timestamp::now() - ago);
+        let retention = Retention::new(1, Keeping::File, begun);
+        let (counters, damage, pending) = (&counters, &damage, Vec::new());
+        Worker { db, counters, damage, pending, outage: None, retention, commits: 0 }.erase_old();
+        assert!(damage.is_seen());
+    }
 }

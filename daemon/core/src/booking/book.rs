@@ -209,6 +209,9 @@ pub trait Book {
     /// The patient of a booked appointment wants text messages about it; else [`BookError::Unknown`].
     fn allow_sms(&mut self, id: AppointmentId, by: &ConversationId) -> Result<(), BookError>;
 
+    /// The patient of a booked appointment is written to in that language, a BCP-47 tag; else [`BookError::Unknown`].
+    fn set_language(&mut self, id: AppointmentId, language: &str, by: &ConversationId) -> Result<(), BookError>;
+
     /// Keeps a message for staff and returns its number. The same message again from the same conversation is kept once.
     fn take_message(&mut self, message: &Message, by: &ConversationId, now: Timestamp) -> Result<i64, BookError>;
 

@@ -47,6 +47,12 @@ pub fn why_closed(clinic: &Clinic, date: Date) -> Option<Closure> {
     Some(holiday.map_or(Closure::Weekday(date.weekday()), |day| Closure::Holiday(day.name.clone())))
 }
 
+/// What may be said of a practitioner who is away on a day; `None` if they are not, empty if nothing may.
+pub fn absence(practitioner: &Practitioner, date: Date) -> Option<&str> {
+    let away = |exception: &&DayException| exception.holds_on(date) && exception.hours.is_empty();
+    practitioner.exceptions.iter().find(away).map(|exception| exception.name.as_str())
+}
+
 /// The first day after `date` on which the clinic is open; `None` if there is none within about a year.
 pub fn next_open(clinic: &Clinic, date: Date) -> Option<Date> {
     let days = date.series(1.day()).skip(1).take(LOOK_AHEAD_DAYS);

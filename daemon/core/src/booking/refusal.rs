@@ -30,8 +30,9 @@ pub enum Closure {
 pub enum Because {
     /// The clinic is closed on every day that was wished.
     Closed(Closure),
-    /// The practitioner whom the caller wants (or everybody who does it) sees nobody then.
-    PractitionerAway,
+    /// The practitioner whom the caller wants (or everybody who does it) sees nobody then; with what may be said of their
+    /// absence, empty if nothing is.
+    PractitionerAway(String),
     /// The practitioner whom the caller wants does not do this.
     NotDone,
     /// The time of day that was wished lies outside the hours of these days.

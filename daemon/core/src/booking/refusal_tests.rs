@@ -12,7 +12,8 @@ fn all(clinic: &Clinic) -> Vec<Refusal> {
     let (day, kind) = (date("2026-12-25"), kind("checkup"));
     let becauses = [
         Because::Closed(Closure::Holiday(String::new())),
-        Because::PractitionerAway,
+        Because::PractitionerAway(String::new()),
+        Because::PractitionerAway("on holiday".into()),
         Because::NotDone,
         Because::OutsideHours,
         Because::FullyBooked,
@@ -102,6 +103,32 @@ fn a_closure_is_said_with_its_name() {
     );
     assert!(
         closed.say(&clinic, Language::German).starts_with("Dann ist geschlossen: Christmas Day. Der nächste freie ")
+    );
+}
+
+#[test]
+fn an_absence_is_said_with_the_clinics_words_for_it_to_whoever_asks_for_them() {
+    let clinic = clinic("Europe/London");
+    let said = |practitioner, words: &str| {
+        let because = Because::PractitionerAway(words.to_owned());
+        let none: Refusal = NoSlots { kind: kind("checkup"), practitioner, because, next_free: None }.into();
+        [Language::English, Language::German].map(|language| {
+            let said = none.say(&clinic, language);
+            said[..=said.find('.').unwrap()].to_owned()
+        })
+    };
+    let osei = || Some(who("osei"));
+    assert_eq!(
+        said(osei(), "on holiday"),
+        ["Doctor Osei does not see patients then: on holiday.", "Doctor Osei hat dann keine Sprechstunde: on holiday."]
+    );
+    assert_eq!(
+        said(osei(), ""),
+        ["Doctor Osei does not see patients then.", "Doctor Osei hat dann keine Sprechstunde."]
+    );
+    assert_eq!(
+        said(None, "on holiday"),
+        ["Nobody who does that sees patients then.", "Dann hat niemand Sprechstunde, der das macht."]
     );
 }
 

@@ -23,6 +23,9 @@ use search::{Search, choose, patient_from};
 /// How many times are offered at once: more than a listener can keep in mind.
 pub const MOST_OFFERED: usize = 3;
 
+/// Days that are looked at first.
+const NEAR: i64 = 14;
+
 /// Free times for a wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -30,6 +33,17 @@ pub struct Found {
     pub slots: Vec<Slot>,
     /// Whether there are others.
     pub more: bool,
+}
+
+impl Found {
+    /// Whether the days behind those that were looked at would change nothing: the offers are on different days already, and
+    /// there are others.
+    pub fn is_enough(&self, clinic: &Clinic) -> bool {
+        let date = |slot: &Slot| slot.time.from.to_zoned(clinic.zone.clone()).date();
+        let mut dates: Vec<Date> = self.slots.iter().map(date).collect();
+        dates.dedup();
+        self.more && dates.len() == MOST_OFFERED
+    }
 }
 
 /// The free times for a wish. `busy` must cover [`window`]; its order does not matter.
@@ -77,12 +91,28 @@ pub fn window(clinic: &Clinic, wish: &Wish, now: Timestamp) -> Span {
         Some(kind) => Bookable::of(clinic, kind, now),
         None => Bookable::days(clinic, 0, now),
     };
-    let start = |date: Date| {
-        let midnight = clinic.zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
-        midnight.compatible().unwrap_or(Timestamp::MAX)
-    };
     let from = wish.from.clamp(bookable.from, bookable.to);
-    Span { from: start(from), to: bookable.to.tomorrow().map_or(Timestamp::MAX, start) }
+    Span {
+        from: midnight(clinic, from),
+        to: bookable.to.tomorrow().map_or(Timestamp::MAX, |date| midnight(clinic, date)),
+    }
+}
+
+/// The first two weeks of a wish, and the time of which everything busy must be known for them; nothing for a wish that is no
+/// longer. What [`free`] finds in them is the answer to the wish if it [is enough](Found::is_enough). Most books have
+/// free times soon, and what is behind them need not be read for everybody.
+pub fn near(clinic: &Clinic, wish: &Wish, now: Timestamp) -> Option<(Wish, Span)> {
+    let kind = clinic.appointment_type(&wish.kind)?;
+    let days = Bookable::of(clinic, kind, now).within(wish)?;
+    let end = days.from.checked_add(NEAR.days()).ok().filter(|end| *end <= days.to)?;
+    let span = Span { from: midnight(clinic, days.from), to: midnight(clinic, end) };
+    Some((Wish { to: end.yesterday().ok()?, ..wish.clone() }, span))
+}
+
+/// When a date begins, which is not at midnight everywhere.
+fn midnight(clinic: &Clinic, date: Date) -> Timestamp {
+    let midnight = clinic.zone.to_ambiguous_timestamp(date.to_datetime(Time::midnight()));
+    midnight.compatible().unwrap_or(Timestamp::MAX)
 }
 
 /// Whether a time that was offered can still be had: asked again when it is held and when it is booked. `busy` must cover

@@ -156,7 +156,7 @@ fn leave_is_not_called_full() {
     let mut clinic = clinic("Europe/London");
     clinic.practitioners[0].exceptions.push(exception("2026-12-01", "2026-12-04", "leave", vec![]));
     let found = none(&clinic, &with("osei", wish("2026-12-01", "2026-12-02")), &[]);
-    assert_eq!(found, (Because::PractitionerAway, vec!["osei 2026-12-07T09:00".into()]));
+    assert_eq!(found, (Because::PractitionerAway("leave".into()), vec!["osei 2026-12-07T09:00".into()]));
 }
 
 #[test]
@@ -425,6 +425,29 @@ proptest! {
                 kind: Some(held.kind.clone()),
             });
             prop_assert_eq!(still_free(&clinic, held, &taken, now), Err(Refusal::SlotTaken));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_the_first_two_weeks_answer_the_whole_wish_would(
+        clinic in odd_clinic(),
+        (now, taken) in now().prop_flat_map(|now| (Just(now), taken(now))),
+        ahead in -3i32..5,
+        days in 0i32..60,
+    ) {
+        let from = now.to_zoned(clinic.zone.clone()).date().checked_add(ahead.days()).unwrap();
+        let wish = Wish::on(kind("checkup"), from, from.checked_add(days.days()).unwrap());
+        let Some((first, span)) = near(&clinic, &wish, now) else {
+            prop_assert!(days < 14 - ahead.min(0));
+            return Ok(());
+        };
+        let known: Vec<Busy> = taken.iter().filter(|busy| busy.span.overlaps(&span)).cloned().collect();
+        if let Ok(found) = free(&clinic, &first, &known, now)
+            && found.is_enough(&clinic)
+        {
+            prop_assert_eq!(Ok(found), free(&clinic, &wish, &taken, now));
         }
     }
 }

@@ -21,8 +21,17 @@ pub enum Language {
 impl Language {
     /// The language of a BCP-47 tag: `de-AT` is German, whatever is not known is English.
     pub fn of(tag: &str) -> Self {
+        Self::known(tag).unwrap_or_default()
+    }
+
+    /// The language of a BCP-47 tag, if there are sentences in it.
+    pub fn known(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next().unwrap_or_default();
-        if primary.eq_ignore_ascii_case("de") { Self::German } else { Self::English }
+        match primary.to_ascii_lowercase().as_str() {
+            "en" => Some(Self::English),
+            "de" => Some(Self::German),
+            _ => None,
+        }
     }
 }
 
@@ -129,13 +138,22 @@ pub fn say_weekday(day: Weekday, language: Language) -> &'static str {
     names[day.to_monday_zero_offset() as usize]
 }
 
+/// `December`, `Dezember`; `month` is 1 to 12.
+pub fn say_month(month: i8, language: Language) -> &'static str {
+    let names = match language {
+        Language::English => ENGLISH_MONTHS,
+        Language::German => GERMAN_MONTHS,
+    };
+    names[usize::try_from(month - 1).unwrap_or_default().min(11)]
+}
+
 /// `Tuesday the 1st of December`, `Dienstag, der erste Dezember`. The year is not said: nothing is booked that far ahead.
 pub fn say_date(date: Date, language: Language) -> String {
     let (weekday, day) = (say_weekday(date.weekday(), language), date.day());
-    let month = date.month() as usize - 1;
+    let month = say_month(date.month(), language);
     match language {
-        Language::English => format!("{weekday} the {day}{} of {}", english_suffix(day), ENGLISH_MONTHS[month]),
-        Language::German => format!("{weekday}, der {} {}", german_ordinal(day), GERMAN_MONTHS[month]),
+        Language::English => format!("{weekday} the {day}{} of {month}", english_suffix(day)),
+        Language::German => format!("{weekday}, der {} {month}", german_ordinal(day)),
     }
 }
 

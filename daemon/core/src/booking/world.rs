@@ -118,7 +118,7 @@ pub(super) fn clinic(zone: &str) -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".into(), say: "Please call 112 now.".into() },
+        emergency: Emergency { number: "112".into(), say: "Please call 112 now.".into(), ..Emergency::default() },
         contacts: vec![],
     }
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Result, named_params, params};
 
 use super::audit::{self, Action, Actor};
 use super::rows::{self, Known};
-use super::{failed, sort};
+use super::{errands, failed, sort};
 
 /// References tried until one is found that nobody has: with a clinic's few thousand appointments, two are rare.
 const TRIES: usize = 16;
@@ -271,6 +271,7 @@ pub(super) fn cancel(
                                        cancel_reason = ?4 WHERE id = ?1";
     let with = params![id.to_string(), by.map(ConversationId::as_str), now.as_millisecond(), reason];
     db.prepare_cached(sql).and_then(|mut statement| statement.execute(with)).map_err(failed)?;
+    errands::forget_reminder(db, id, now).map_err(failed)?;
     let actor = by.map_or(Actor::System, Actor::Conversation);
     audit::add(db, at, actor, Action::Cancel, &object(id), "state").map_err(failed)?;
     Ok((read(db, id)?, true))
@@ -295,6 +296,17 @@ pub(super) fn allow_sms(
 ) -> Result<(), BookError> {
     let sql = "UPDATE appointments SET sms = 1 WHERE id = ?1 AND state = 'booked'";
     reached_by(db, at, (sql, params![id.to_string()]), id, by, "sms")
+}
+
+pub(super) fn set_language(
+    db: &Connection,
+    at: Timestamp,
+    id: AppointmentId,
+    language: &str,
+    by: &ConversationId,
+) -> Result<(), BookError> {
+    let sql = "UPDATE appointments SET language = ?2 WHERE id = ?1 AND state = 'booked'";
+    reached_by(db, at, (sql, params![id.to_string(), language]), id, by, "language")
 }
 
 /// Changes how the patient is reached; `field` is what changes.

@@ -184,6 +184,13 @@ const OVERTAKE: &str = "
         SELECT 1 FROM outbox later
         WHERE later.appointment = outbox.appointment AND later.kind = outbox.kind AND later.id > outbox.id)";
 
+/// Nobody is reminded of an appointment that was taken back.
+pub(super) fn forget_reminder(db: &Connection, of: AppointmentId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE outbox SET state = 'done', note = 'cancelled', settled_at = ?2
+               WHERE state IN ('waiting', 'begun', 'dead') AND state <> 'begun' AND kind = 'reminder' AND appointment = ?1";
+    db.prepare_cached(sql)?.execute(params![of.to_string(), now.as_millisecond()]).map(drop)
+}
+
 /// What was begun when the power went is begun again.
 pub(in crate::store) fn recover(db: &Connection) -> Result<()> {
     db.execute("UPDATE outbox SET state = 'waiting', unsure = 1 WHERE state = 'begun'", [])?;
@@ -259,6 +266,13 @@ fn settle(db: &Connection, id: i64, settlement: &Settlement, now: Timestamp) -> 
     db.prepare_cached(&format!("{OVERTAKE} AND id = ?1"))?.execute([id]).map(drop)
 }
 
+/// Reads an errand in every way in which it is read.
+pub(super) fn reads(db: &Connection, id: i64) -> Result<()> {
+    let due = "SELECT id, key, kind, appointment, message, not_before, attempts, unsure FROM outbox WHERE id = ?1";
+    db.prepare_cached(due)?.query_row([id], claimable)?;
+    db.prepare_cached(&format!("{LISTED} WHERE id = ?1"))?.query_row([id], listed).map(drop)
+}
+
 const LISTED: &str = "SELECT id, kind, appointment, message, state, attempts, created_at, due_at, note FROM outbox";
 
 fn listed(row: &Row<'_>) -> Result<ListedErrand> {
@@ -275,9 +289,10 @@ fn listed(row: &Row<'_>) -> Result<ListedErrand> {
     })
 }
 
-fn list(db: &Connection, now: Timestamp) -> Result<Errands> {
+fn list(db: &Connection, only_dead: bool, now: Timestamp) -> Result<Errands> {
     let (waiting, dead, oldest) = open(db, now)?;
-    let sql = format!("{LISTED} WHERE state IN ('waiting', 'begun', 'dead') ORDER BY id LIMIT ?1");
+    let which = if only_dead { "AND state = 'dead'" } else { "" };
+    let sql = format!("{LISTED} WHERE state IN ('waiting', 'begun', 'dead') {which} ORDER BY id LIMIT ?1");
     let errands = db.prepare_cached(&sql)?.query_map([MAX_LISTED as i64], listed)?.collect::<Result<_>>()?;
     Ok(Errands { waiting, dead, oldest_age_s: age(oldest.unwrap_or_default(), now), errands })
 }
@@ -320,7 +335,12 @@ impl Store {
 
     /// What is not done.
     pub async fn errands(&self, now: Timestamp) -> Answer<Errands> {
-        self.ask("listing errands", move |db| list(db, now)).await
+        self.ask("listing errands", move |db| list(db, false, now)).await
+    }
+
+    /// What is not done, of which only those errands are listed that were given up.
+    pub async fn dead_errands(&self, now: Timestamp) -> Answer<Errands> {
+        self.ask("listing errands that were given up", move |db| list(db, true, now)).await
     }
 
     /// Does with an errand what staff want; the errand as it is then, and whether that was possible: only while it waits or

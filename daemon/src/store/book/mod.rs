@@ -3,7 +3,7 @@
 //! - `change`: holds, bookings, moves and cancellations; `rows`: finding and reading them.
 //! - `errands`: the outbox; `messages`: what callers leave for staff; `links`: where an appointment is outside.
 //! - `listing`: what staff and tools ask for; `audit`: who changed what.
-//! - `retention`: what is erased when.
+//! - `retention`: what is erased when; `salvage`: what was carried over from a damaged file.
 
 mod audit;
 mod change;
@@ -13,8 +13,11 @@ mod listing;
 mod messages;
 pub(super) mod retention;
 mod rows;
+pub(super) mod salvage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use frontdesk_core::booking::appointment::{Appointment, AppointmentId, Busy, Patient, Reference, Slot, Span};
 use frontdesk_core::booking::book::{Book, BookError, Errand, Message};
@@ -25,6 +28,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::damage::Damage;
 use super::error::StoreError;
 use super::open::Keeping;
 use super::worker::Command;
@@ -54,6 +58,8 @@ pub struct OpenBook<'a> {
     broken: bool,
     /// Errands were added.
     errands: bool,
+    /// What SQLite has found, if anything failed, is looked at.
+    damage: Option<Arc<Damage>>,
 }
 
 /// It failed before, and nothing more is done in this transaction.
@@ -83,7 +89,7 @@ impl<'a> OpenBook<'a> {
     pub(super) fn open(db: &'a mut Connection, at: Timestamp) -> Result<Self, BookError> {
         // A transaction that begins by reading cannot wait for a lock: SQLite refuses its first write at once.
         let db = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        Ok(Self { db, at, broken: false, errands: false })
+        Ok(Self { db, at, broken: false, errands: false, damage: None })
     }
 
     /// Commits, unless something has failed. Returns whether errands were added.
@@ -110,7 +116,12 @@ impl<'a> OpenBook<'a> {
             Ok(done)
         };
         let done = attempt();
-        self.broken |= matches!(done, Err(BookError::Failed(_)));
+        if let Err(BookError::Failed(why)) = &done {
+            self.broken = true;
+            if let (Some(damage), Some(error)) = (&self.damage, why.downcast_ref()) {
+                damage.look(error);
+            }
+        }
         done
     }
 
@@ -236,6 +247,10 @@ impl Book for OpenBook<'_> {
         self.whole(|db, at| change::allow_sms(db, at, id, by))
     }
 
+    fn set_language(&mut self, id: AppointmentId, language: &str, by: &ConversationId) -> Result<(), BookError> {
+        self.whole(|db, at| change::set_language(db, at, id, language, by))
+    }
+
     fn take_message(&mut self, message: &Message, by: &ConversationId, now: Timestamp) -> Result<i64, BookError> {
         self.whole(|db, at| messages::take(db, at, message, by, now).map_err(failed))
     }
@@ -250,10 +265,11 @@ impl Book for OpenBook<'_> {
 /// Does `work` with the book in one transaction. The second answer says whether errands were added.
 fn transact<T, E: From<BookError>>(
     db: &mut Connection,
+    damage: Arc<Damage>,
     work: impl FnOnce(&mut OpenBook<'_>) -> Result<T, E>,
 ) -> (Result<T, E>, bool) {
     let attempt = || {
-        let mut book = OpenBook::open(db, Timestamp::now())?;
+        let mut book = OpenBook { damage: Some(damage), ..OpenBook::open(db, Timestamp::now())? };
         // A defect in the rules must not end the thread on which everything else is kept.
         let worked = catch_unwind(AssertUnwindSafe(|| work(&mut book))).map_err(|_| failed(Panicked))?;
         let value = worked?;
@@ -285,8 +301,10 @@ impl Store {
         }
         let (answer, answered) = oneshot::channel();
         let (errands, figures) = (self.shared.errands.clone(), self.shared.outbox.clone());
+        let (changes, damage) = (Arc::clone(&self.shared.changes), Arc::clone(&self.shared.damage));
         let change = Command::Change(Box::new(move |db| {
-            let (result, added) = transact(db, work);
+            let (result, added) = transact(db, damage, work);
+            changes.fetch_add(u64::from(added), Ordering::Release);
             // Who asked may have gone away meanwhile.
             drop(answer.send(result));
             if added {
@@ -305,7 +323,7 @@ impl Store {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let figures = self.shared.outbox.clone();
+        let (figures, damage) = (self.shared.outbox.clone(), Arc::clone(&self.shared.damage));
         let change = Command::Change(Box::new(move |db| {
             let attempt = |db: &mut Connection| {
                 let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -313,11 +331,20 @@ impl Store {
                 transaction.commit().map(|()| value)
             };
             let result = attempt(db);
+            if let Err(error) = &result {
+                damage.look(error);
+            }
             figures.read(db);
             drop(answer.send(result));
         }));
         self.shared.queue.try_send(change).map_err(|error| refused(&error))?;
         answered.await.map_err(|_| StoreError::Closed)?.map_err(|source| StoreError::Sqlite { doing, source })
+    }
+
+    /// How often the book was changed, since the start, in a way of which anybody outside must hear: each is counted
+    /// before its errands can be begun.
+    pub fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Acquire)
     }
 
     /// Waits until errands were added since the last wait ended. One task may wait.

@@ -154,6 +154,23 @@ pub(in crate::store) fn within(db: &Connection, span: Span, now: Timestamp, most
     db.prepare_cached(&sql)?.query_map(with, |row| known(row).map(|known| known.appointment))?.collect()
 }
 
+/// Reads the row of that number.
+pub(super) fn in_row(db: &Connection, row: i64) -> Result<()> {
+    let sql = format!("SELECT {COLUMNS} FROM appointments WHERE rowid = ?1");
+    db.prepare_cached(&sql)?.query_row([row], known).map(drop)
+}
+
+/// From the index alone, for thousands of rows.
+const BOOKED: &str = "
+    SELECT busy_from, busy_to, kind, rowid FROM appointments INDEXED BY appointments_busy
+    WHERE practitioner = ?1 AND state = 'booked' AND busy_from < ?3 AND busy_from > ?2 - ?4 AND busy_to > ?2
+    ORDER BY busy_from";
+/// Holds are few.
+const HELD: &str = "
+    SELECT busy_from, busy_to, kind, rowid, practitioner FROM appointments INDEXED BY appointments_held
+    WHERE state = 'held' AND hold_ends > ?1 AND busy_from < ?3 AND busy_to > ?2";
+
+/// What keeps each of `of` within `span`: what is booked, in order, then what is held.
 pub(super) fn busy(
     db: &Connection,
     of: &[PractitionerId],
@@ -161,24 +178,52 @@ pub(super) fn busy(
     now: Timestamp,
     except: Option<AppointmentId>,
 ) -> Result<Vec<Busy>> {
-    let sql = "SELECT busy_from, busy_to, kind FROM appointments
-               WHERE practitioner = ?1 AND state IN ('held', 'booked') AND busy_from < ?3 AND busy_from > ?2 - ?6
-                 AND busy_to > ?2 AND (state = 'booked' OR hold_ends > ?4) AND id IS NOT ?5
-               ORDER BY busy_from";
-    let mut statement = db.prepare_cached(sql)?;
     let (from, to, now) = (span.from.as_millisecond(), span.to.as_millisecond(), now.as_millisecond());
-    let except = except.map(|id| id.to_string());
-    let mut found = Vec::new();
+    let except = except.map(|id| number(db, id)).transpose()?.flatten();
+    let (mut found, mut kinds) = (Vec::new(), Kinds::default());
+    let mut booked = db.prepare_cached(BOOKED)?;
     for practitioner in of {
-        let with = params![practitioner.as_str(), from, to, now, except, LONGEST];
-        let rows = statement.query_map(with, |row| {
-            let span = Span { from: time(row, 0)?, to: time(row, 1)? };
-            let kind = text(row, 2, "an id", |text| TypeId::parse(text).ok())?;
-            Ok(Busy { practitioner: practitioner.clone(), span, kind: Some(kind) })
-        })?;
-        for busy in rows {
-            found.push(busy?);
+        let mut rows = booked.query(params![practitioner.as_str(), from, to, LONGEST])?;
+        while let Some(row) = rows.next()? {
+            if except.is_some() && except == row.get(3)? {
+                continue;
+            }
+            found.push(kinds.busy(row, practitioner)?);
+        }
+    }
+    let mut held = db.prepare_cached(HELD)?;
+    let mut rows = held.query(params![now, from, to])?;
+    while let Some(row) = rows.next()? {
+        let who = row.get_ref(4)?.as_str()?;
+        let Some(practitioner) = of.iter().find(|id| id.as_str() == who) else { continue };
+        if except.is_none() || except != row.get(3)? {
+            found.push(kinds.busy(row, practitioner)?);
         }
     }
     Ok(found)
+}
+
+/// The number of an appointment's row.
+fn number(db: &Connection, id: AppointmentId) -> Result<Option<i64>> {
+    let sql = "SELECT rowid FROM appointments WHERE id = ?1";
+    db.prepare_cached(sql)?.query_row([id.to_string()], |row| row.get(0)).optional()
+}
+
+/// The types that were read so far: most rows are of one of the same few.
+#[derive(Default)]
+struct Kinds(Vec<TypeId>);
+
+impl Kinds {
+    fn busy(&mut self, row: &Row<'_>, practitioner: &PractitionerId) -> Result<Busy> {
+        let span = Span { from: time(row, 0)?, to: time(row, 1)? };
+        let word = row.get_ref(2)?.as_str()?;
+        let kind = if let Some(kind) = self.0.iter().find(|kind| kind.as_str() == word) {
+            kind.clone()
+        } else {
+            let kind = TypeId::parse(word).map_err(|_| foreign(2, "an id"))?;
+            self.0.push(kind.clone());
+            kind
+        };
+        Ok(Busy { practitioner: practitioner.clone(), span, kind: Some(kind) })
+    }
 }

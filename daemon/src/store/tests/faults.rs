@@ -270,6 +270,7 @@ async fn a_damaged_file_of_ours_is_set_aside_whole_and_a_new_one_takes_its_place
     let [file] = aside.as_slice() else { panic!("{aside:?}") };
     assert_eq!(std::fs::read(file).unwrap(), bytes);
 
+    std::fs::remove_file(file).unwrap();
     let store = fixture.open();
     assert_eq!(store.keeping(), Keeping::File);
     assert!(store.call(sid(1)).await.unwrap().is_some(), "the new file stays");
@@ -312,7 +313,7 @@ async fn a_store_of_the_first_version_is_read_by_this_one() {
     let fixture = Fixture::new();
     let first = fixture.connection();
     first.execute_batch(open::STEPS[0]).unwrap();
-    first.pragma_update(None, "application_id", open::APPLICATION_ID).unwrap();
+    first.pragma_update(None, "application_id", lock::APPLICATION_ID).unwrap();
     first.pragma_update(None, "user_version", 1).unwrap();
     let call = "INSERT INTO calls (call_sid, account_sid, direction, started_at, ended_at)
                 VALUES ('CA00000000000000000000000000000001', 'AC1', 'inbound', 1790949785000, 1790949786000)";

@@ -154,9 +154,10 @@ fn english_no_slots(none: &NoSlots, clinic: &Clinic) -> String {
     let kind = named(&none.kind, clinic);
     let why = match &none.because {
         Because::Closed(why) => english_closure(why),
-        Because::PractitionerAway => {
-            format!("{} does not see patients then.", who.unwrap_or("Everybody who does that"))
-        }
+        Because::PractitionerAway(why) => match who {
+            Some(who) => format!("{who} does not see patients then{}.", behind(why)),
+            None => "Nobody who does that sees patients then.".to_owned(),
+        },
         Because::NotDone => format!("{} does not do that.", who.unwrap_or("Nobody here")),
         Because::OutsideHours => "We see no patients at that time of day.".to_owned(),
         Because::FullyBooked => "I am sorry, everything then is taken.".to_owned(),
@@ -176,12 +177,17 @@ fn english_no_slots(none: &NoSlots, clinic: &Clinic) -> String {
     format!("{why} {next}")
 }
 
+/// The clinic's own words behind a sentence of ours.
+fn behind(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
+}
+
 fn german_no_slots(none: &NoSlots, clinic: &Clinic) -> String {
     let who = whom(none, clinic);
     let why = match &none.because {
         Because::Closed(why) => german_closure(why),
-        Because::PractitionerAway => match who {
-            Some(who) => format!("{who} hat dann keine Sprechstunde."),
+        Because::PractitionerAway(why) => match who {
+            Some(who) => format!("{who} hat dann keine Sprechstunde{}.", behind(why)),
             None => "Dann hat niemand Sprechstunde, der das macht.".to_owned(),
         },
         Because::NotDone => format!("{} macht das nicht.", who.unwrap_or("Hier")),

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::{Bookable, MOST_OFFERED, at, ceil, seconds, slot_at};
 use crate::booking::appointment::{Busy, Slot};
-use crate::booking::opening::{Day, clinic_hours, why_closed, within};
+use crate::booking::opening::{Day, absence, clinic_hours, why_closed, within};
 use crate::booking::refusal::Because;
 use crate::booking::wish::{Beginnings, Wish};
 use crate::clinic::hours::{Hours, Minute};
@@ -205,7 +205,14 @@ impl<'a> Search<'a> {
         }
         let closed: Option<Vec<_>> = days.dates().map(|date| why_closed(self.clinic, date)).collect();
         let first = closed.and_then(|all| all.into_iter().next());
-        first.map_or(Because::PractitionerAway, Because::Closed)
+        first.map_or_else(|| Because::PractitionerAway(self.absence(days)), Because::Closed)
+    }
+
+    /// What may be said of the absence of the only one who was asked for; of several it would be said of the wrong one.
+    fn absence(&self, days: Bookable) -> String {
+        let [one] = self.who[..] else { return String::new() };
+        let names = days.dates().find_map(|date| absence(one, date));
+        names.unwrap_or_default().to_owned()
     }
 
     fn without_appointments(&self, not_before: i64) -> Self {
@@ -220,8 +227,15 @@ fn taken(kind: &AppointmentType, who: &[&Practitioner], busy: &[Busy]) -> Vec<Ta
     let share = busy.len() / who.len().max(1);
     let empty = |_: &&Practitioner| Taken { busy: Vec::with_capacity(share), of_kind: Vec::new() };
     let mut all: Vec<Taken> = who.iter().map(empty).collect();
+    // The book tells of one after the other: most are the same one's as the one before.
+    let mut last: Option<(&PractitionerId, Option<usize>)> = None;
     for one in busy {
-        let Some(taken) = index.get(&one.practitioner).map(|at| &mut all[*at]) else { continue };
+        let at = match last {
+            Some((id, at)) if *id == one.practitioner => at,
+            _ => index.get(&one.practitioner).copied(),
+        };
+        last = Some((&one.practitioner, at));
+        let Some(taken) = at.map(|at| &mut all[at]) else { continue };
         taken.busy.push((one.span.from.as_second(), ceil(one.span.to)));
         if kind.most_per_day.is_some() && one.kind.as_ref() == Some(&kind.id) {
             taken.of_kind.push(patient_from(kind, one));

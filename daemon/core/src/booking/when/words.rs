@@ -2,7 +2,7 @@
 
 use jiff::civil::Weekday;
 
-use crate::booking::spoken::Language;
+use crate::booking::spoken::{Language, say_weekday};
 
 /// What a word before a weekday, a week or a month makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,22 +45,19 @@ const DAYS: [Weekday; 7] = [
     Weekday::Saturday,
     Weekday::Sunday,
 ];
-const GERMAN_DAYS: [&str; 7] = ["montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag"];
-const ENGLISH_DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-
 /// The weekday of a word in lower case: also `tuesdays`, `dienstags` and `dienstagabend`.
 pub(super) fn weekday(word: &str, language: Language) -> Option<Weekday> {
     match language {
         Language::English => {
             let word = word.strip_suffix("'s").or_else(|| word.strip_suffix('s')).unwrap_or(word);
-            ENGLISH_DAYS.iter().position(|day| *day == word).map(|at| DAYS[at])
+            DAYS.into_iter().find(|day| say_weekday(*day, language).eq_ignore_ascii_case(word))
         }
         Language::German => {
             let word = word.strip_prefix("sonnabend").map_or_else(|| word.to_owned(), |rest| format!("samstag{rest}"));
-            let at = GERMAN_DAYS.iter().position(|day| {
-                word.strip_prefix(day).is_some_and(|rest| rest.is_empty() || rest == "s" || is_part_of_day(rest))
-            });
-            at.map(|at| DAYS[at])
+            DAYS.into_iter().find(|day| {
+                let day = say_weekday(*day, language).to_ascii_lowercase();
+                word.strip_prefix(&day).is_some_and(|rest| rest.is_empty() || rest == "s" || is_part_of_day(rest))
+            })
         }
     }
 }
