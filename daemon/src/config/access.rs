@@ -1,4 +1,5 @@
-//! Whether the daemon will be able to keep its store where the configuration says, as far as permission bits tell.
+//! Whether the daemon will be able to keep its store where the configuration says, and to read what is named there, as far as
+//! permission bits tell.
 //!
 //! Whoever checks a configuration is seldom the user that the daemon runs as, and the unit's sandbox is seen by nobody
 //! outside of it: what cannot be told from here is not complained of.
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 const UNIT_USER: &str = "frontdesk";
 /// Made by systemd for that user when the unit starts (`StateDirectory=`), and the only place that it may write to.
 const STATE_DIRECTORY: &str = "/var/lib/frontdesk";
+const READ: u32 = 0o4;
+const READ_SEARCH: u32 = 0o5;
 const READ_WRITE: u32 = 0o6;
 const WRITE_SEARCH: u32 = 0o3;
 const SEARCH: u32 = 0o1;
@@ -90,6 +93,19 @@ pub(super) fn store_unusable(path: &Path, users: &[User]) -> Option<Unusable> {
     }
     let mut refusals = users.iter().map(|user| refused(path, directory, user)).collect::<Option<Vec<_>>>()?;
     (!refusals.is_empty()).then(|| refusals.swap_remove(0))
+}
+
+/// Which of `users` may not read `path`, a file or a folder, if none of them may. What cannot be looked at from here is not
+/// complained of.
+pub(super) fn unreadable_for<'a>(path: &Path, users: &'a [User]) -> Option<&'a str> {
+    let about = fs::metadata(path).ok()?;
+    let wanted = if about.is_dir() { READ_SEARCH } else { READ };
+    let lets_through = |user: &User| {
+        let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        above.filter_map(|above| fs::metadata(above).ok()).all(|above| user.may(SEARCH, &above))
+    };
+    let may = |user: &User| user.may(wanted, &about) && lets_through(user);
+    users.first().filter(|_| !users.iter().any(may)).map(|user| user.name.as_str())
 }
 
 fn refused(path: &Path, directory: &Path, user: &User) -> Option<Unusable> {
@@ -193,6 +209,23 @@ mod tests {
             None,
             "systemd makes it"
         );
+    }
+
+    #[test]
+    fn a_text_is_read_by_whom_its_bits_and_its_folders_admit() {
+        let (home, owner, group) = directory(0o750);
+        let path = home.path().join("parking.md");
+        fs::write(&path, "Behind the house.").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let users = [user(owner, &[]), user(owner + 1, &[group]), user(owner + 1, &[group + 1])];
+        for (path, expected) in [(path.as_path(), [true, true, false]), (home.path(), [true, true, false])] {
+            assert_eq!(users.clone().map(|user| unreadable_for(path, &[user]).is_none()), expected);
+        }
+        assert_eq!(unreadable_for(&path, &users[2..]), Some("frontdesk"));
+        assert_eq!(unreadable_for(&path, &users), None, "somebody may");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(unreadable_for(&path, &users[2..]).is_some(), "the folder is closed to them");
+        assert_eq!(unreadable_for(&home.path().join("missing.md"), &users[2..]), None);
     }
 
     #[test]

@@ -16,11 +16,13 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::knobs::EchoMode;
 use jiff::Timestamp;
 
-use super::calendar::{calendar, has_practitioners};
+use super::calendar::{calendar, has_account, has_practitioners};
 use super::clinic as clinic_file;
 use super::complaint::{Complaints, Place};
 use super::file::{Table, Value};
-use super::mail::mail;
+use super::google::google;
+use super::knowledge;
+use super::mail::{has_mailbox, mail};
 use super::parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
     StoreConfig, TlsFiles,
@@ -28,10 +30,11 @@ use super::parts::{
 use super::prompt;
 use super::secrets::{Found, Secret, SecretError, SecretName, Secrets};
 use super::section::{Section, reject_unknown_sections};
+use super::spoken::{self, FALLBACK_SAY, VOICEMAIL_GOODBYE, VOICEMAIL_SAY};
 use super::value::{self, BaseUrl};
 
-const SECTIONS: [&str; 10] =
-    ["clinic", "gemini", "phone", "desk", "calendar", "mail", "admin", "control", "store", "log"];
+const SECTIONS: [&str; 11] =
+    ["clinic", "gemini", "phone", "desk", "calendar", "mail", "google", "admin", "control", "store", "log"];
 const SOCKET_SCHEMES: [&str; 4] = ["wss", "ws", "https", "http"];
 const WEB_SCHEMES: [&str; 2] = ["https", "http"];
 /// The clinic's data are looked for under this name beside the configuration, unless another is written.
@@ -60,10 +63,12 @@ pub(super) fn check(
     let desk = desk(Section::open(tables, "desk", file, out));
     let admin = admin(Section::open(tables, "admin", file, out), secrets);
     let control = control(Section::open(tables, "control", file, out));
-    let store = store(Section::open(tables, "store", file, out));
+    let (store, backups) = store(Section::open(tables, "store", file, out));
     let state = store.path.parent().unwrap_or(Path::new("/"));
+    let mail_by = place(tables, "mail", "backend");
     let mail = mail(Section::open(tables, "mail", file, out), state, secrets);
-    let calendars_at = place(tables, "calendar", "calendars");
+    let google = google(Section::open(tables, "google", file, out), state, secrets);
+    let (backend_at, calendars_at) = (place(tables, "calendar", "backend"), place(tables, "calendar", "calendars"));
     let calendar = calendar(Section::open(tables, "calendar", file, out), state, secrets);
     let log = log(Section::open(tables, "log", file, out));
     reject_unknown_sections(tables, &SECTIONS, out);
@@ -75,9 +80,19 @@ pub(super) fn check(
         let remedy = "give [phone] and [admin] addresses of their own: the public listener serves nothing else";
         out.error(None, "[admin] listen", format!("= \"{}\" is also [phone] listen", admin.listen), remedy);
     }
+    if let Some((mail, google)) = mail.as_ref().zip(google.as_ref()) {
+        has_mailbox(mail, google, mail_by, out);
+    }
     let clinic = clinic_file::add(clinic, data_file.as_deref(), now, out);
+    if let Some((clinic, phone)) = clinic.as_ref().zip(phone.as_ref()) {
+        clinic_file::against(clinic, &phone.number, out);
+        spoken::advise(clinic, phone, out);
+    }
     if let Some((calendar, data)) = calendar.as_ref().zip(clinic.as_ref().and_then(|clinic| clinic.data.as_ref())) {
         has_practitioners(calendar, data, calendars_at.as_ref(), out);
+    }
+    if let Some((calendar, google)) = calendar.as_ref().zip(google.as_ref()) {
+        has_account(calendar, google, backend_at, out);
     }
     if let Some((clinic, gemini)) = clinic.as_ref().zip(gemini.as_ref())
         && clinic.data.is_some()
@@ -92,9 +107,11 @@ pub(super) fn check(
         desk,
         calendar: calendar?,
         mail: mail?,
+        google: google?,
         admin,
         control,
         store,
+        backups,
         log,
     })
 }
@@ -117,6 +134,7 @@ fn clinic(mut section: Section<'_>) -> (Option<ClinicConfig>, Option<PathBuf>) {
     let beside = section.here().file.with_file_name(CLINIC_FILE);
     let is_written = section.place("file").is_some();
     let file = section.readable_file("file");
+    let knowledge = knowledge::folder(&mut section);
     section.finish();
     // A file that cannot be looked for is one that its reader will complain of.
     let file = if is_written { file } else { beside.try_exists().unwrap_or(true).then_some(beside) };
@@ -125,6 +143,7 @@ fn clinic(mut section: Section<'_>) -> (Option<ClinicConfig>, Option<PathBuf>) {
         time_zone,
         language,
         data: None,
+        knowledge,
         personas: Personas::default(),
     });
     (clinic, file)
@@ -246,13 +265,9 @@ fn phone(mut section: Section<'_>, secrets: Secrets<'_>) -> Option<PhoneConfig> 
     // systemd waits 90 s before it kills; some of that is for closing the store.
     let drain = Duration::from_secs(section.integer("drain_seconds", 30, 0..=80).into());
     let say = |text: &str| value::sentence(text, MAX_SAY_CHARS);
-    let fallback_say = section.text("fallback_say", "One moment please, I am connecting you.".to_owned(), say);
-    let voicemail_say = section.text(
-        "voicemail_say",
-        "Nobody can take your call right now. Please leave a message after the tone.".to_owned(),
-        say,
-    );
-    let voicemail_goodbye = section.text("voicemail_goodbye", "I did not hear a message. Goodbye.".to_owned(), say);
+    let fallback_say = section.text("fallback_say", FALLBACK_SAY.to_owned(), say);
+    let voicemail_say = section.text("voicemail_say", VOICEMAIL_SAY.to_owned(), say);
+    let voicemail_goodbye = section.text("voicemail_goodbye", VOICEMAIL_GOODBYE.to_owned(), say);
     let tls = tls(&mut section);
     let account_sid = account_sid(&mut section, secrets);
     let auth_token = needed(&mut section, secrets.line(SecretName::TWILIO_AUTH_TOKEN));
@@ -388,11 +403,12 @@ fn control(mut section: Section<'_>) -> ControlConfig {
     ControlConfig { socket }
 }
 
-fn store(mut section: Section<'_>) -> StoreConfig {
+fn store(mut section: Section<'_>) -> (StoreConfig, u32) {
     let path = section.text("path", PathBuf::from("/var/lib/frontdesk/frontdesk.db"), value::absolute_path);
     let keep_days = section.integer("keep_days", 365, 1..=3650);
+    let backups = section.integer("backups", 7, 0..=365);
     section.finish();
-    StoreConfig { path, keep_days }
+    (StoreConfig { path, keep_days }, backups)
 }
 
 fn log(mut section: Section<'_>) -> LogConfig {

@@ -13,17 +13,21 @@ mod check;
 mod clinic;
 mod complaint;
 mod file;
+mod google;
+mod knowledge;
 mod mail;
 mod parts;
 mod prompt;
 mod secrets;
 mod section;
+mod spoken;
 mod value;
 
 use std::path::{Path, PathBuf};
 
-pub use calendar::{CalDavConfig, CalendarBackend, CalendarConfig};
+pub use calendar::{CalDavConfig, CalendarBackend, CalendarConfig, GoogleCalendarConfig};
 pub use complaint::{Complaint, ConfigErrors, Place};
+pub use google::{GoogleConfig, GoogleLogin, GooglePublishing};
 pub use mail::{MailBackend, MailConfig, SmtpConfig, SmtpSecurity};
 pub use parts::{
     AdminConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig, LogConfig, PhoneConfig,
@@ -63,7 +67,8 @@ pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result
 }
 
 /// Reads the configuration like [`load`], but for whoever checks it in a shell: secrets are also looked for in `stores`,
-/// from where systemd passes them to the unit, and it is asked whether the daemon's user could keep the store.
+/// from where systemd passes them to the unit, it is asked whether the daemon's user could keep the store, and the clinic's
+/// own texts are read.
 pub fn inspect(
     path: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -79,11 +84,13 @@ pub fn inspect(
     if let Some(remedy) = access::sandbox_advice(store, &users) {
         out.advise(None, key, "is a place that the unit may not write to", &remedy);
     }
-    if let MailBackend::Folder(folder) = &loaded.config.mail.backend
+    if let MailBackend::Folder { path: folder, .. } = &loaded.config.mail.backend
         && let Some(remedy) = access::sandbox_advice(&folder.join("new"), &users)
     {
         out.advise(None, "[mail] outbox_dir", "is a place that the unit may not write to", &remedy);
     }
+    knowledge::inspect(&loaded.config.clinic, &users, &mut out);
+    loaded.files.append(&mut out.files);
     loaded.advice.append(&mut out.advice);
     if out.errors.is_empty() { Ok(loaded) } else { Err(ConfigErrors(out.errors)) }
 }

@@ -16,8 +16,10 @@ use frontdesk_hw::knobs::EchoMode;
 use jiff::tz::TimeZone;
 
 use super::calendar::CalendarConfig;
+use super::google::GoogleConfig;
 use super::mail::MailConfig;
 use super::secrets::Secret;
+use crate::knowledge::Folder;
 
 /// The whole configuration. Each part of the daemon is given its own section and no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +36,16 @@ pub struct Config {
     pub mail: MailConfig,
     /// `[calendar]`
     pub calendar: CalendarConfig,
+    /// `[google]`
+    pub google: GoogleConfig,
     /// `[admin]`
     pub admin: AdminConfig,
     /// `[control]`
     pub control: ControlConfig,
     /// `[store]`
     pub store: StoreConfig,
+    /// `[store] backups`: how many daily copies of the store are kept; with 0 none are made.
+    pub backups: u32,
     /// `[log]`
     pub log: LogConfig,
 }
@@ -55,6 +61,8 @@ pub struct ClinicConfig {
     pub language: String,
     /// What is known of the clinic; without it nothing can be booked.
     pub data: Option<Arc<Clinic>>,
+    /// The folder of the clinic's own texts.
+    pub knowledge: Option<Folder>,
     /// In which manner the agent speaks; none without `data`.
     pub personas: Personas,
 }

@@ -87,6 +87,8 @@ secret_names! {
     TWILIO_AUTH_TOKEN_SECONDARY = "twilio-auth-token-secondary", "TWILIO_AUTH_TOKEN_SECONDARY";
     /// A Google service account's key: the credential is the JSON document, the variable names its file.
     GOOGLE_CREDENTIALS = "google-credentials", "GOOGLE_APPLICATION_CREDENTIALS";
+    /// An OAuth client of the type "Desktop app", with which a person logs in: the document, or its file's name.
+    GOOGLE_CLIENT = "google-client", "GOOGLE_OAUTH_CLIENT";
     /// The account at the mail server.
     SMTP_PASSWORD = "smtp-password", "SMTP_PASSWORD";
     /// The clinic's user at the calendar server.
@@ -278,7 +280,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 fn stand_in(name: SecretName) -> Secret {
     Secret::new(match name {
         SecretName::TWILIO_ACCOUNT_SID => "AC00000000000000000000000000000000",
-        SecretName::GOOGLE_CREDENTIALS => "{}",
+        SecretName::GOOGLE_CREDENTIALS | SecretName::GOOGLE_CLIENT => "{}",
         _ => "unseen",
     })
 }

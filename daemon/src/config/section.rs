@@ -11,6 +11,9 @@ use super::file::{Entry, Table, Value};
 /// Characters of a value that a complaint repeats.
 const SHOWN_CHARS: usize = 60;
 
+/// Lists by key; each list has its place, and so has each of its items.
+pub(super) type Lists<K, V> = Vec<(Place, K, Vec<(Place, V)>)>;
+
 /// One section of the configuration while it is being checked.
 ///
 /// Every complaint goes to `out` and the default stands in, so that one run finds everything.
@@ -140,7 +143,17 @@ impl<'a> Section<'a> {
         key: &'static str,
         mut read: impl FnMut(&str) -> Result<T, E>,
     ) -> Vec<(Place, T)> {
-        let Some(Entry { place, value }) = self.take(key) else { return Vec::new() };
+        let Some(entry) = self.take(key) else { return Vec::new() };
+        self.texts(key, entry, &mut read)
+    }
+
+    /// What stands at `key`, as a list of texts.
+    fn texts<T, E: Display>(
+        &mut self,
+        key: &str,
+        Entry { place, value }: Entry,
+        read: &mut impl FnMut(&str) -> Result<T, E>,
+    ) -> Vec<(Place, T)> {
         let Value::List(items) = value else {
             let remedy = "expected a list of texts in square brackets: [\"…\", \"…\"]";
             self.out.error(Some(place), self.name(key), shown(&value), remedy);
@@ -148,7 +161,7 @@ impl<'a> Section<'a> {
         };
         let mut understood_items = Vec::new();
         for Entry { place, value } in items {
-            match understood(&value, &mut read) {
+            match understood(&value, &mut *read) {
                 Ok(item) => understood_items.push((place, item)),
                 Err(remedy) => self.out.error(Some(place), self.name(key), shown(&value), remedy),
             }
@@ -191,7 +204,8 @@ impl<'a> Section<'a> {
         {
             return Some(number);
         }
-        let remedy = format!("choose a whole number from {least} to {most}");
+        let quoted = if matches!(value, Value::Text(_)) { ", without quotes" } else { "" };
+        let remedy = format!("choose a whole number from {least} to {most}{quoted}");
         self.out.error(Some(place), self.name(key), shown(&value), remedy);
         None
     }
@@ -278,6 +292,27 @@ impl<'a> Section<'a> {
             }
         }
         pairs
+    }
+
+    /// Every key that nobody has asked for, with its place and its list of texts, each with its own place: like
+    /// [`pairs`](Self::pairs).
+    pub(super) fn lists<K, V, E: Display, F: Display>(
+        &mut self,
+        key: impl Fn(&str) -> Result<K, E>,
+        mut text: impl FnMut(&str) -> Result<V, F>,
+    ) -> Lists<K, V> {
+        let mut lists = Vec::new();
+        for (name, Entry { place, value }) in std::mem::take(&mut self.table) {
+            let read = key(&name).map_err(|error| error.to_string());
+            match read {
+                Ok(key) => {
+                    let items = self.texts(&name, Entry { place: place.clone(), value }, &mut text);
+                    lists.push((place, key, items));
+                }
+                Err(remedy) => self.out.error(Some(place), self.name(&name), "will not do as a key", remedy),
+            }
+        }
+        lists
     }
 
     /// Complains of every key that nobody asked for.

@@ -1,6 +1,7 @@
 //! Whole configurations, as a technician writes them and gets them wrong.
 
 mod clinic;
+mod knowledge;
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ fn minimal_with(more: &str) -> Desk {
 #[test]
 fn four_keys_and_three_secrets_are_enough() {
     let loaded = minimal_with("").load().unwrap();
-    let Config { clinic, gemini, phone, desk, calendar, mail, admin, control, store, log } = loaded.config;
+    let Config { clinic, gemini, phone, desk, calendar, mail, google, admin, control, store, backups, log } =
+        loaded.config;
     assert_eq!(clinic.time_zone.iana_name(), Some("Europe/Berlin"));
     assert_eq!(gemini.endpoint, "wss://generativelanguage.googleapis.com");
     assert_eq!(gemini.access, GeminiAccess::ApiKey(Secret::new("made-up-key")));
@@ -74,12 +76,13 @@ fn four_keys_and_three_secrets_are_enough() {
     assert_eq!((phone.max_calls, phone.lead.as_millis(), phone.fallback_number), (50, 200, None));
     assert_eq!(phone.account_sid.as_str(), "AC00000000000000000000000000000001");
     assert_eq!((desk.device, desk.wake, desk.echo), (DeviceSpec::Auto, Wake::Button, None));
-    assert_eq!(mail.backend, MailBackend::Folder("/var/lib/frontdesk/outbox".into()));
+    assert_eq!(mail.backend, MailBackend::Folder { path: "/var/lib/frontdesk/outbox".into(), keep_days: 30 });
+    assert_eq!((google.login, google.endpoint), (None, None));
     assert_eq!(calendar.backend, CalendarBackend::Local);
     assert_eq!(calendar.feed.to_str(), Some("/var/lib/frontdesk/calendar.ics"));
     assert_eq!((admin.listen.to_string(), admin.token), ("127.0.0.1:8090".to_owned(), None));
     assert_eq!(control.socket.to_str(), Some("/run/frontdesk/control.sock"));
-    assert_eq!(store.keep_days, 365);
+    assert_eq!((store.keep_days, backups), (365, 7));
     assert_eq!(log.level, log::LevelFilter::Info);
     assert_eq!(loaded.advice, []);
 }
@@ -96,7 +99,10 @@ fn shipped_and_complete() -> String {
 #[test]
 fn the_shipped_file_shows_the_built_in_defaults() {
     let shipped = Desk::with(&shipped_and_complete()).load().unwrap();
-    assert_eq!(shipped.config, minimal_with("").load().unwrap().config);
+    let mut built_in = minimal_with("").load().unwrap().config;
+    // Each has a directory of its own, in which the texts are looked for.
+    built_in.clinic.knowledge.clone_from(&shipped.config.clinic.knowledge);
+    assert_eq!(shipped.config, built_in);
 }
 
 #[test]
@@ -150,6 +156,7 @@ fn the_examples_of_the_shipped_file_are_accepted() {
         desk.write(file, "text");
     }
     desk.write("clinic.toml", SHIPPED_CLINIC);
+    desk.write("knowledge/parking.md", "Behind the house.");
     // An example of a place of one's own, which this machine has not.
     let templates = desk.directory.path().join("mail");
     std::fs::create_dir(&templates).unwrap();
@@ -182,7 +189,7 @@ fn every_complaint_names_file_line_key_and_remedy() {
         "config.toml:13: [gemini] rotate_after = \"8 minutes\": write a length of time such as \"15s\"",
         "config.toml:9: [phone] listen = \"desk:80\": write an IP address and a port such as",
         "config.toml:7: [phone] max_calls = 5000: choose a whole number from 1 to 1000",
-        "config.toml:8: [phone] lead_ms = \"200\": choose a whole number from 100 to 400",
+        "config.toml:8: [phone] lead_ms = \"200\": choose a whole number from 100 to 400, without quotes",
         "config.toml:10: [phone] fallback_numbr is not a known key: did you mean fallback_number?",
         "config.toml:16: [log] level = \"loud\": choose one of error, warn, info, debug, trace",
     ]) {
@@ -193,7 +200,8 @@ fn every_complaint_names_file_line_key_and_remedy() {
 
 #[test]
 fn a_section_of_a_later_version_is_refused_plainly() {
-    let sections = "[clinic], [gemini], [phone], [desk], [calendar], [mail], [admin], [control], [store], [log]";
+    let sections =
+        "[clinic], [gemini], [phone], [desk], [calendar], [mail], [google], [admin], [control], [store], [log]";
     let desk = minimal_with("[doorbell]\nring = \"auto\"\n[amdin]\n[phone.tls]\ncerts = \"x\"\n");
     assert_eq!(
         desk.complaints(),

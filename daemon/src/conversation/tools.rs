@@ -1,12 +1,14 @@
 //! Carrying out what the model calls: one call after the other, each in one transaction of the appointment book.
 //!
 //! ```text
-//!  driver ──start──► read ─► waiting ─► ask the outside calendar ─► transact(clerk.serve) ─┬─► Done ──► driver
-//!                     └──────► emergency, transfer: decided at once, without the book ─────┘
+//!  driver ──start──► read ─► waiting ─┬► ask the outside calendar ─► transact(clerk.serve) ─┬─► Done ──► driver
+//!                     │               └► search the clinic's texts, without the book ────────┤
+//!                     └──────► emergency, transfer: decided at once, without the book ───────┘
 //! ```
 //!
 //! The clerk decides; here its requests are queued and its transactions awaited. A clone of the clerk serves, and is kept
-//! only if its transaction was committed, so that it remembers nothing that has not happened. What only looks something up
+//! only if its transaction was committed, so that it remembers nothing that has not happened; what was answered beside it
+//! is added then. What only looks something up
 //! is dropped when nobody waits for it any more; what may change something and has begun is carried out to its end. A
 //! person and an emergency wait for nobody and for no disk, and neither does the word to staff that a life is in danger.
 
@@ -22,15 +24,18 @@ use frontdesk_core::booking::offer::Offers;
 use frontdesk_core::clerk::{Answer, Clerk, Deed, Outside, Place, Question};
 use frontdesk_core::clinic::Clinic;
 use frontdesk_core::gemini::calls::{CallKey, ToolCall};
+use frontdesk_core::knowledge::Question as Search;
 use frontdesk_core::redflag::{self, Phrases, Watch};
 use frontdesk_core::session::bridge::Guard;
 use frontdesk_core::session::id::ConversationId;
-use frontdesk_core::tools::request::Request;
+use frontdesk_core::tools::request::{self, Request};
 use frontdesk_core::twilio::number::PhoneNumber;
+use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::knowledge::Knowledge;
 use crate::store::Store;
 
 type Job = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -46,25 +51,45 @@ pub struct Office {
     phrases: Arc<[Phrases]>,
     store: Store,
     outside: Option<AskOutside>,
+    knowledge: Option<Knowledge>,
 }
 
 impl Office {
     /// The office of a clinic. Offers are worth nothing after a restart; neither are the conversations that they were made
     /// in. `None` if there is no randomness to seal them with.
-    pub fn open(clinic: Arc<Clinic>, store: Store, outside: Option<AskOutside>) -> Option<Arc<Self>> {
+    pub fn open(
+        clinic: Arc<Clinic>,
+        store: Store,
+        outside: Option<AskOutside>,
+        knowledge: Option<Knowledge>,
+    ) -> Option<Arc<Self>> {
         let mut key = [0; 32];
         SystemRandom::new().fill(&mut key).ok()?;
-        let phrases = redflag::lists(&clinic.languages).into();
-        Some(Arc::new(Self { clinic, offers: Arc::new(Offers::new(key)), phrases, store, outside }))
+        let phrases = redflag::lists_with(&clinic.languages, &clinic.emergency.phrases).into();
+        Some(Arc::new(Self { clinic, offers: Arc::new(Offers::new(key)), phrases, store, outside, knowledge }))
     }
 
-    /// What listens for danger to life in a conversation.
-    pub fn guard(&self, place: Place) -> Guard {
-        Guard {
-            watch: Watch::new(Arc::clone(&self.phrases)),
-            say: self.clinic.emergency.say.clone(),
-            hand_over: matches!(place, Place::Phone { .. }),
-        }
+    /// What listens for danger to life in a conversation that begins at `now`. Behind the sentence a caller is handed over
+    /// if there is anybody to be called; else the line stays open, for a voice is better than a tape.
+    pub fn guard(&self, place: Place, now: Timestamp) -> Guard {
+        let hand_over = match place {
+            Place::Phone { dials } => dials || self.on_call(now).is_some(),
+            Place::Desk => false,
+        };
+        let watch = Watch::new(Arc::clone(&self.phrases));
+        Guard { watch, say: self.clinic.emergency.say.clone(), hand_over }
+    }
+
+    /// Who is called for danger to life at that time, in place of the fallback number.
+    pub fn on_call(&self, now: Timestamp) -> Option<&PhoneNumber> {
+        self.clinic.on_call(now.to_zoned(self.clinic.zone.clone()).datetime())
+    }
+
+    /// The same for a call that is handed over. If no number `dials` in place of them, that was promised because somebody
+    /// was on call when it began: the first is rung though their hours are over by now, for that is better than a tape.
+    pub fn rung(&self, dials: bool, now: Timestamp) -> Option<&PhoneNumber> {
+        let first = || self.clinic.emergency.contacts.first().map(|contact| &contact.number);
+        self.on_call(now).or_else(|| if dials { None } else { first() })
     }
 
     /// The functions of one conversation, whose times are told by `clock`.
@@ -79,7 +104,8 @@ impl Office {
         let clerk = Clerk::new(clinic, offers, conversation, place, caller.clone(), &self.clinic.language);
         let office = Arc::clone(self);
         let (decided, waiting) = (VecDeque::new(), VecDeque::new());
-        Tools { office, clerk, conversation, caller, clock, decided, waiting, running: None, alert: None }
+        let beside = Beside::default();
+        Tools { office, clerk, conversation, caller, clock, decided, waiting, running: None, beside, alert: None }
     }
 }
 
@@ -94,6 +120,7 @@ pub struct Tools {
     decided: VecDeque<Done>,
     waiting: VecDeque<Waiting>,
     running: Option<Running>,
+    beside: Beside,
     /// Staff are being told of danger to life, beside whatever runs.
     alert: Option<Alert>,
 }
@@ -102,6 +129,8 @@ struct Waiting {
     key: CallKey,
     name: String,
     request: Request,
+    /// In which the caller is spoken to by then, if the model has told.
+    language: Option<String>,
 }
 
 struct Running {
@@ -110,6 +139,13 @@ struct Running {
     /// It may change something: it is not dropped.
     changes: bool,
     job: Job,
+}
+
+/// What the clerk was told and has answered while a clone of it serves: the clone does not know of it.
+#[derive(Default)]
+struct Beside {
+    language: Option<String>,
+    answered: u32,
 }
 
 struct Outcome {
@@ -136,13 +172,21 @@ impl Tools {
     /// so is what hands the caller to a person or tells of danger to life: neither needs the book.
     pub fn start(&mut self, call: ToolCall) {
         let ToolCall { key, name, args } = call;
+        let language = request::language(&args);
         match Request::read(&name, &args) {
-            Ok(request @ (Request::Emergency | Request::Transfer { .. })) => match self.decide(&request) {
-                Some(answer) => self.decided.push_back(done(key, &name, answer)),
-                None => self.waiting.push_back(Waiting { key, name, request }),
-            },
-            Ok(request) => self.waiting.push_back(Waiting { key, name, request }),
+            Ok(request @ (Request::Emergency | Request::Transfer { .. })) => {
+                self.speaks(language);
+                match self.decide(&request) {
+                    Some(answer) => self.decided.push_back(done(key, &name, answer)),
+                    None => self.waiting.push_back(Waiting { key, name, request, language: None }),
+                }
+            }
+            Ok(request) => {
+                let language = language.map(str::to_owned);
+                self.waiting.push_back(Waiting { key, name, request, language });
+            }
             Err(error) => {
+                self.speaks(language);
                 let answer = Answer::unread(&error, &name, self.clerk.clinic(), self.clerk.language());
                 self.decided.push_back(done(key, &name, answer));
             }
@@ -195,7 +239,7 @@ impl Tools {
             if let Some(running) = &mut self.running {
                 let Outcome { clerk, answer } = ready!(running.job.as_mut().poll(cx));
                 if let Some(clerk) = clerk {
-                    self.clerk = *clerk;
+                    self.take_back(*clerk);
                 }
                 let Some(Running { key, name, .. }) = self.running.take() else { continue };
                 return Poll::Ready(done(key, &name, answer));
@@ -209,7 +253,16 @@ impl Tools {
     }
 
     fn begin(&mut self, next: Waiting) {
-        let Waiting { key, name, request } = next;
+        let Waiting { key, name, request, language } = next;
+        self.beside = Beside::default();
+        self.speaks(language.as_deref());
+        if let Some(knowledge) = &self.office.knowledge
+            && let Some(search) = self.clerk.searches_for(&request, self.clock.civil(Instant::now()))
+        {
+            let job = Box::pin(look_up(knowledge.clone(), self.clerk.clone(), request, search, self.clock));
+            self.running = Some(Running { key, name, changes: false, job });
+            return;
+        }
         if let Some(answer) = self.decide(&request) {
             self.decided.push_back(done(key, &name, answer));
             return;
@@ -219,9 +272,26 @@ impl Tools {
         self.running = Some(Running { key, name, changes, job });
     }
 
+    /// The clone that has served takes the clerk's place, and learns what went on beside it.
+    fn take_back(&mut self, clerk: Clerk) {
+        self.clerk = clerk;
+        let Beside { language, answered } = std::mem::take(&mut self.beside);
+        self.clerk.has_answered_beside(answered);
+        self.speaks(language.as_deref());
+    }
+
+    fn speaks(&mut self, language: Option<&str>) {
+        if let Some(language) = language {
+            self.clerk.speaks(language);
+            self.beside.language = Some(language.to_owned());
+        }
+    }
+
     /// The answer to what needs no book.
     fn decide(&mut self, request: &Request) -> Option<Answer> {
-        self.clerk.decide_alone(request, self.clock.civil(Instant::now()))
+        let answer = self.clerk.decide_alone(request, self.clock.civil(Instant::now()))?;
+        self.beside.answered += 1;
+        Some(answer)
     }
 }
 
@@ -231,6 +301,15 @@ fn done(key: CallKey, name: &str, answer: Answer) -> Done {
     let name: String = name.chars().take(64).collect();
     let told = format!("{name}: {}", word.unwrap_or("no such function"));
     Done { key, told, response: answer.json, deed: answer.deed }
+}
+
+/// Answers from the clinic's texts. The book has no part in it.
+async fn look_up(knowledge: Knowledge, mut clerk: Clerk, request: Request, search: Search, clock: Clock) -> Outcome {
+    let found = knowledge.find(search).await;
+    match clerk.decide_with(&request, &found, clock.civil(Instant::now())) {
+        Some(answer) => Outcome { clerk: Some(Box::new(clerk)), answer },
+        None => unreachable!("only questions about the clinic search its texts, and those need no book"),
+    }
 }
 
 async fn serve(office: Arc<Office>, clerk: Clerk, request: Request, clock: Clock) -> Outcome {

@@ -1,5 +1,9 @@
 //! Conversations at the level of functions: what the model calls, what it is told, and what is in the store then.
 
+#[path = "tools_texts_tests.rs"]
+mod texts;
+#[path = "tools_voice_tests.rs"]
+mod voice;
 #[path = "tools_world.rs"]
 mod world;
 
@@ -80,6 +84,8 @@ async fn a_doctor_on_leave_is_said_to_be_away_and_the_next_free_time_is_told() {
     assert_eq!((code(&away), &away["error"]["because"]), ("no_slots", &json!("practitioner_away")));
     let next = away["error"]["next_free"].clone();
     assert_eq!(next["date"], "2026-12-14");
+    let say = away["error"]["say"].as_str().unwrap();
+    assert!(say.starts_with("Doctor Osei does not see patients then: a conference. The next"), "{say}");
     let held = caller.call("hold_slot", json!({ "slot_id": next["slot_id"] })).await;
     assert_eq!(status(&held), "held");
 }
@@ -319,7 +325,7 @@ async fn whoever_cannot_be_told_apart_from_a_stranger_hears_nothing() {
 
 #[tokio::test]
 async fn without_the_outside_calendar_the_booking_stands_and_that_is_said() {
-    let world = World::with(Some(Outside::Unreachable));
+    let world = World::with(Some(Outside::Unreachable(Vec::new())));
     let mut caller = world.caller(1, CALLER);
     let held = caller.hold(TUESDAY).await;
     assert!(output(&held)["say"].as_str().unwrap().contains("cannot reach our calendar"), "{held}");
@@ -344,6 +350,25 @@ async fn what_the_outside_calendar_has_is_not_offered_and_not_booked() {
     next.outside(taken);
     let found = next.find(json!({ "date_from": TUESDAY, "practitioner": "osei" })).await;
     assert_eq!(output(&found)["slots"][0]["time"], "08:30");
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_calendar_that_does_not_answer_in_full_is_not_booked_over() {
+    let world = World::open();
+    let mut caller = world.caller(1, CALLER);
+    let held = caller.hold(TUESDAY).await;
+    let row = world.rows().await[0].clone();
+    let span = frontdesk_core::booking::appointment::Span { from: row.from, to: row.to };
+    let taken = Outside::Unreachable(vec![Busy { practitioner: row.practitioner, span, kind: None }]);
+    caller.outside(taken.clone());
+    assert_eq!(code(&caller.yes_book(&held, json!({})).await), "slot_taken");
+    let mut next = world.caller(2, "+15550100300");
+    next.outside(taken);
+    let found = next.find(json!({ "date_from": TUESDAY, "practitioner": "osei" })).await;
+    assert_eq!(
+        (&output(&found)["slots"][0]["time"], &output(&found)["calendar"]),
+        (&json!("08:30"), &json!("unreachable"))
+    );
 }
 
 #[tokio::test]
@@ -417,7 +442,10 @@ async fn what_is_asked_of_the_clinic_is_answered_from_what_it_has_written_down()
     assert!(facts(json!({ "topic": "prices", "about": "check-up" })).await.contains("forty euros"));
     assert!(facts(json!({ "topic": "location" })).await.contains("12 River Street"));
     let osei = facts(json!({ "topic": "practitioners", "about": "Doctor Osei" })).await;
-    assert!(osei.contains("Away 2026-12-07 to 2026-12-11") && !osei.contains("conference"), "{osei}");
+    assert!(
+        osei.contains("Away 2026-12-07 to 2026-12-11 (a conference)."),
+        "as whoever asks for a time is told: {osei}"
+    );
     assert_eq!(facts(json!({ "topic": "other", "question": "Do you validate parking?" })).await, "null");
 }
 
@@ -458,6 +486,31 @@ async fn an_emergency_and_the_word_to_staff_wait_for_no_calendar() {
         assert!(caller.go_on().await.is_none(), "the look-up is still under way");
     }
     assert_eq!(world.errands().await, ["message"]);
+}
+
+/// Answered while a clone of the clerk looks something up, whose memory then replaces the clerk's.
+#[tokio::test]
+async fn what_is_answered_beside_a_look_up_is_remembered_behind_it() {
+    let world = World::open();
+    let look_up = json!({ "appointment_type": "check-up", "date_from": TUESDAY });
+    let unknown = json!({ "topic": "other", "question": "Do you sell bananas?" });
+    let english = world.caller(1, CALLER).call("clinic_info", unknown.clone()).await;
+
+    let mut caller = world.caller(2, CALLER);
+    let calendar = caller.outside_waits();
+    caller.start(1, "find_slots", look_up);
+    assert!(caller.go_on().await.is_none(), "it is under way");
+    let in_german = json!({ "reason": "requested", "language": "de-DE" });
+    for key in 2..=39 {
+        caller.start(key, "transfer_to_human", in_german.clone());
+        assert_eq!(caller.next().await.key, CallKey(key));
+    }
+    calendar.notify_one();
+    assert_eq!(caller.next().await.key, CallKey(1));
+    let told = caller.call("clinic_info", unknown.clone()).await;
+    assert_eq!(status(&told), "not_known", "it is the fortieth call");
+    assert_ne!(output(&told)["say"], output(&english)["say"], "the language that was told is still spoken");
+    assert_eq!(code(&caller.call("clinic_info", unknown).await), "too_many_calls", "and all of them count");
 }
 
 #[tokio::test]

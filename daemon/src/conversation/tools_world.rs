@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use frontdesk_core::booking::appointment::Span;
+use frontdesk_core::booking::appointment::{Appointment, AppointmentId, Span, State};
 use frontdesk_core::clinic::hours::{DayException, Hours, Minute, Week};
 use frontdesk_core::clinic::ids::{LocationId, PractitionerId, TypeId};
 use frontdesk_core::clinic::{AppointmentType, BookingRules, Contact, Emergency, Location, Practitioner};
@@ -13,6 +13,7 @@ use jiff::civil::{Weekday, date};
 use jiff::tz::TimeZone;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::config::StoreConfig;
@@ -54,12 +55,29 @@ impl World {
         Self::with(None)
     }
 
+    /// With something else about the clinic.
+    pub(super) fn where_the_clinic(differs: impl FnOnce(&mut Clinic)) -> Self {
+        let mut clinic = clinic();
+        differs(&mut clinic);
+        Self::of(clinic, None, None)
+    }
+
     /// With an outside calendar that says that.
     pub(super) fn with(outside: Option<Outside>) -> Self {
+        Self::of(clinic(), outside, None)
+    }
+
+    /// With texts of the clinic's own.
+    pub(super) fn knowing(knowledge: Knowledge) -> Self {
+        Self::of(clinic(), None, Some(knowledge))
+    }
+
+    fn of(clinic: Clinic, outside: Option<Outside>, knowledge: Option<Knowledge>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = StoreConfig { path: folder.path().join("book.db"), keep_days: 30 };
         let store = Store::open(&config).unwrap();
-        let office = Office::open(Arc::new(clinic()), store.clone(), outside.clone().map(says)).unwrap();
+        let asked = outside.clone().map(says);
+        let office = Office::open(Arc::new(clinic), store.clone(), asked, knowledge).unwrap();
         Self { office, store, outside, _folder: folder }
     }
 
@@ -87,6 +105,28 @@ impl World {
         self.store.appointments(span, at(NOW)).await.unwrap()
     }
 
+    /// The only appointment that is booked.
+    pub(super) async fn booked(&self) -> Appointment {
+        let booked: Vec<_> = self.rows().await.into_iter().filter(|row| row.state == State::Booked).collect();
+        assert_eq!(booked.len(), 1);
+        let id = AppointmentId(u128::from_str_radix(&booked[0].id, 16).unwrap());
+        self.store.appointment(id).await.unwrap().unwrap()
+    }
+
+    /// What listens for danger to life in a conversation that begins there and then.
+    pub(super) fn guard(&self, place: Place, at: &str) -> Guard {
+        self.office.guard(place, at.parse().unwrap())
+    }
+
+    /// Who is rung for a call that is handed over then.
+    pub(super) fn rung(&self, dials: bool, at: &str) -> Option<&PhoneNumber> {
+        self.office.rung(dials, at.parse().unwrap())
+    }
+
+    pub(super) fn clinic(&self) -> &Clinic {
+        &self.office.clinic
+    }
+
     /// The kinds of errands that wait.
     pub(super) async fn errands(&self) -> Vec<String> {
         let errands = self.store.errands(NOW.parse().unwrap()).await.unwrap();
@@ -111,6 +151,7 @@ fn with_outside(office: &Office, outside: AskOutside) -> Arc<Office> {
         phrases: Arc::clone(&office.phrases),
         store: office.store.clone(),
         outside: Some(outside),
+        knowledge: office.knowledge.clone(),
     })
 }
 
@@ -145,6 +186,21 @@ impl Party {
     /// The outside calendar never answers from now on.
     pub(super) fn outside_is_silent(&mut self) {
         self.tools.office = with_outside(&self.tools.office, Arc::new(|_| Box::pin(std::future::pending())));
+    }
+
+    /// The outside calendar says from now on that nothing keeps anybody, each time that it is let.
+    pub(super) fn outside_waits(&mut self) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        let waiting = Arc::clone(&gate);
+        let says = move |_| -> Pin<Box<dyn Future<Output = Outside> + Send>> {
+            let gate = Arc::clone(&waiting);
+            Box::pin(async move {
+                gate.notified().await;
+                Outside::Busy(Vec::new())
+            })
+        };
+        self.tools.office = with_outside(&self.tools.office, Arc::new(says));
+        gate
     }
 
     pub(super) fn start(&mut self, key: u64, name: &str, args: Value) {
@@ -300,7 +356,7 @@ fn clinic() -> Clinic {
         name: "Riverside Clinic".to_owned(),
         zone: TimeZone::get("Europe/Berlin").unwrap(),
         language: "en-US".to_owned(),
-        languages: vec!["en-US".to_owned()],
+        languages: ["en-US", "de-DE", "es"].map(str::to_owned).to_vec(),
         locations: vec![Location {
             id: LocationId::parse("main").unwrap(),
             name: "Riverside Clinic".to_owned(),
@@ -317,7 +373,11 @@ fn clinic() -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".to_owned(), say: "Please hang up and dial 1 1 2 now.".to_owned() },
+        emergency: Emergency {
+            number: "112".to_owned(),
+            say: "Please hang up and dial 1 1 2 now.".to_owned(),
+            ..Emergency::default()
+        },
         contacts: vec![Contact { name: "the front office".to_owned(), hours: Some(week()) }],
     }
 }

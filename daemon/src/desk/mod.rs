@@ -3,12 +3,14 @@
 //! ```text
 //!  hw ──heard, news──► task ──► Reception     when a conversation begins and ends
 //!     ◄─speech, knobs──  │
+//!                        ├────► invite      somebody elsewhere begins one
 //!                        ├────► selftest    a sound is played, and what comes back is judged
 //!                        └────► talk: Driver<DeskLeg> ──► Gemini
 //! ```
 
 pub mod devices;
 pub mod hardware;
+pub mod invite;
 mod lines;
 pub mod port;
 pub mod selftest;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use frontdesk_core::desk::leg::{DeskLeg, DeskOrder};
 use frontdesk_core::session::effect::EndReason;
+use frontdesk_core::session::id::ConversationId;
 use frontdesk_hw::block::{Heard, SPEAKING, Speech};
 use log::Level;
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +24,7 @@ const FAIR: usize = 32;
 
 /// One conversation.
 pub(super) struct Talk {
+    pub(super) id: ConversationId,
     pub(super) driver: Driver<DeskLeg>,
     pub(super) journal: Journal,
     pub(super) commands: mpsc::Receiver<EndReason>,

@@ -11,8 +11,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::clerk;
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::desk::leg::DeskLeg;
-use frontdesk_core::desk::reception::{Act, Ear, Happening, Reception, Wake};
+use frontdesk_core::desk::reception::{Act, Ear, Happening, Hook, Reception, Wake};
 use frontdesk_core::gemini::live::LiveSession;
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::effect::EndReason;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::invite::{Invitation, InviteError};
 use super::lines::Lines;
 use super::port::{News, Port, Shown};
 use super::selftest::{Asked, Course, TestError};
@@ -79,7 +81,7 @@ pub async fn run(
     wake: Wake,
     makings: Makings,
     state: Arc<DeskState>,
-    tests: mpsc::Receiver<Asked>,
+    (tests, invitations): (mpsc::Receiver<Asked>, mpsc::Receiver<Invitation>),
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let sound = watched(port.bell.clone())?;
@@ -92,6 +94,8 @@ pub async fn run(
         stands: 0,
         talk: None,
         tests: Course::new(tests),
+        invitations,
+        asked: None,
         parting: Vec::new(),
         lines: Lines::new(),
         bells: Bells::new(Waker::noop()),
@@ -143,6 +147,9 @@ struct Task {
     stands: u64,
     talk: Option<Box<Talk>>,
     tests: Course,
+    invitations: mpsc::Receiver<Invitation>,
+    /// Who is to speak in the conversation that is about to begin, if somebody has asked.
+    asked: Option<PersonaId>,
     /// Conversations that are over and wait for the model's close.
     parting: Vec<Talk>,
     lines: Lines,
@@ -163,6 +170,7 @@ impl Task {
             let mut busy = self.take_sound(now);
             self.reception.poll(now);
             self.receive(now);
+            self.poll_invitations(cx, now);
             self.tests.poll(cx, now, &self.port, &self.state, self.reception.is_talking());
             busy |= self.poll_talk(cx, &bells, now);
             busy |= self.poll_parting(&bells, now);
@@ -285,6 +293,37 @@ impl Task {
         }
     }
 
+    /// Begins conversations that others ask for.
+    fn poll_invitations(&mut self, cx: &mut Context<'_>, now: Instant) {
+        while let Poll::Ready(Some(Invitation { persona, answer })) = self.invitations.poll_recv(cx) {
+            // Who has left needs no answer.
+            let _ = answer.send(self.invite(now, persona));
+        }
+    }
+
+    /// Begins a conversation as the button would.
+    fn invite(&mut self, now: Instant, persona: Option<PersonaId>) -> Result<ConversationId, InviteError> {
+        match self.state.device() {
+            DeviceState::Ready(_) => {}
+            DeviceState::Off => return Err(InviteError::Off),
+            DeviceState::Absent(why) => return Err(InviteError::NoDevice(why)),
+        }
+        if self.reception.is_talking() {
+            return Err(InviteError::Talking);
+        }
+        let personas = &self.makings.clinic.personas;
+        if persona.as_ref().is_some_and(|id| personas.persona(id).is_none()) {
+            let known = personas.catalogue.iter().map(|known| known.id.to_string());
+            return Err(InviteError::NoPersona(known.collect()));
+        }
+        info!("somebody asks for a conversation at the desk");
+        self.asked = persona;
+        self.reception.handle(now, Happening::Hook(Hook::Off));
+        self.receive(now);
+        self.asked = None;
+        self.talk.as_ref().map(|talk| talk.id).ok_or(InviteError::NotNow)
+    }
+
     fn begin(&mut self, now: Instant, by: Wake) {
         self.tests.end(TestError::Interrupted);
         match self.admit(now, by) {
@@ -321,19 +360,19 @@ impl Task {
         makings.store.record(store::Record::DeskStarted { call: id, at: clock.civil(now) });
         let (store, metrics) = (makings.store.clone(), makings.metrics.clone());
         let journal = Journal::new(id, live_id, store, metrics, clock, Arc::clone(&makings.conversations));
-        let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk);
+        let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk, self.asked.as_ref());
         let live = LiveSession::new(setup, makings.gemini.rotate_after, seed as u64);
         let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
         if let Some(office) = &makings.office {
             let place = clerk::Place::Desk;
-            driver.equip(office.tools(id, place, None, clock), office.guard(place));
+            driver.equip(office.tools(id, place, None, clock), office.guard(place, clock.civil(now)));
         }
         driver.conversation.attach(DeskLeg::new(now, self.stands));
         driver.conversation.source_fed(now);
         let (handed, running) = (self.stands, watch(&makings.tasks, id, sender));
         // What an earlier conversation left in the rings is not for this one.
         self.silence();
-        Ok(Talk { driver, journal, commands, view, handed, _running: running, ended: None })
+        Ok(Talk { id, driver, journal, commands, view, handed, _running: running, ended: None })
     }
 
     /// Drops what was handed out and has not been heard, and lets the next voice come in at its full level.

@@ -114,6 +114,12 @@ impl Journal {
         self.tell(Level::Warn, line);
     }
 
+    /// Twilio could not be made to ring whoever is on call for danger to life.
+    pub fn not_put_through(&self, why: &str) {
+        let line = format_args!("whoever is on call could not be rung, and the caller is left to the fallback: {why}");
+        self.tell(Level::Warn, line);
+    }
+
     /// The line is given back.
     pub fn leaving(&self) {
         self.calls.leaving(&self.call);

@@ -8,6 +8,8 @@ pub const STATUS: &str = "/twilio/status";
 pub const STREAM: &str = "/twilio/stream";
 /// The person at the fallback number has hung up, or has not answered.
 pub const AFTER: &str = "/twilio/after";
+/// The same of whoever is called when a life may be in danger: behind them the fallback number is still to be rung.
+pub const AFTER_ON_CALL: &str = "/twilio/after?of=on-call";
 /// A message was left.
 pub const VOICEMAIL: &str = "/twilio/voicemail";
 /// A media stream; its token follows.

@@ -1,4 +1,4 @@
-//! Twilio's REST API: the request that ends a call, and the one that sends a text message.
+//! Twilio's REST API: the requests that end a call and that put one through, and the one that sends a text message.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,6 +15,9 @@ use crate::metrics::Metrics;
 
 /// One request; the whole hang-up is tried again until it holds.
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// Putting a caller through, who waits: one request, and all of them.
+const GO_ON_REQUEST_WITHIN: Duration = Duration::from_secs(2);
+const GO_ON_WITHIN: Duration = Duration::from_secs(4);
 /// Twilio's words for a call that is not in progress any more.
 const CALL_IS_OVER: [u32; 2] = [20_404, 21_220];
 /// The names of the two credentials.
@@ -35,6 +38,13 @@ pub enum HangUp {
 #[serde(default)]
 pub(super) struct Problem {
     pub(super) code: u32,
+}
+
+/// A request that was not carried out.
+struct Failure {
+    why: String,
+    /// The next may be.
+    may_pass: bool,
 }
 
 /// A client of the REST API.
@@ -88,9 +98,32 @@ impl Rest {
         }
     }
 
+    /// Has Twilio go on with `document` in a running call, at once. Given up after four seconds: the caller waits, and
+    /// behind the stream another way out stands ready. Tried twice, unless Twilio has said no. Fails with what it said last.
+    pub async fn go_on_with(&self, call: CallSid, document: &str) -> Result<(), String> {
+        let form = [("Twiml", document)];
+        let asking = async {
+            match self.change(call, &form, GO_ON_REQUEST_WITHIN).await {
+                Err(failure) if failure.may_pass => self.change(call, &form, GO_ON_REQUEST_WITHIN).await,
+                outcome => outcome,
+            }
+        };
+        match tokio::time::timeout(GO_ON_WITHIN, asking).await {
+            Ok(outcome) => outcome.map(|_| ()).map_err(|failure| failure.why),
+            Err(_) => Err(format!("Twilio has not answered within {GO_ON_WITHIN:?}")),
+        }
+    }
+
     async fn complete(&self, call: CallSid) -> Result<HangUp, String> {
-        let asked = self.post(&format!("Calls/{call}.json"), &[("Status", "completed")]).await;
-        let answer = asked.map_err(|error| chain(&error).to_string())?;
+        let asked = self.change(call, &[("Status", "completed")], REQUEST_WITHIN).await;
+        asked.map_err(|failure| failure.why)
+    }
+
+    /// Changes a running call.
+    async fn change(&self, call: CallSid, form: &[(&str, &str)], within: Duration) -> Result<HangUp, Failure> {
+        let asked = self.post_within(&format!("Calls/{call}.json"), form, within).await;
+        // Whatever has kept the answer from coming may not keep the next.
+        let answer = asked.map_err(|error| Failure { why: chain(&error).to_string(), may_pass: true })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(HangUp::Done);
@@ -108,18 +141,28 @@ impl Rest {
             StatusCode::TOO_MANY_REQUESTS => "; the account is over its rate",
             _ => "",
         };
-        Err(format!("Twilio answered HTTP {} code {}{hint}", status.as_u16(), problem.code))
+        let why = format!("Twilio answered HTTP {} code {}{hint}", status.as_u16(), problem.code);
+        Err(Failure { why, may_pass: status.is_server_error() })
     }
 
     /// Posts a form to `path` of the account, with the token that worked last, and at once with the other one if Twilio does
     /// not take it: it may have been removed in the middle of a rotation, and a caller sits in silence meanwhile.
     pub(super) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Response, reqwest::Error> {
+        self.post_within(path, form, REQUEST_WITHIN).await
+    }
+
+    async fn post_within(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        within: Duration,
+    ) -> Result<Response, reqwest::Error> {
         let uses_secondary = self.uses_secondary.load(Ordering::Relaxed);
-        let answer = self.ask(path, form, self.token(uses_secondary)).await?;
+        let answer = self.ask(path, form, self.token(uses_secondary), within).await?;
         if answer.status() != StatusCode::UNAUTHORIZED || self.secondary.is_none() {
             return Ok(answer);
         }
-        let answer = self.ask(path, form, self.token(!uses_secondary)).await?;
+        let answer = self.ask(path, form, self.token(!uses_secondary), within).await?;
         if answer.status() != StatusCode::UNAUTHORIZED {
             self.uses_secondary.store(!uses_secondary, Ordering::Relaxed);
             let (refused, taken) = if uses_secondary { (SECONDARY, PRIMARY) } else { (PRIMARY, SECONDARY) };
@@ -132,12 +175,18 @@ impl Rest {
         self.secondary.as_ref().filter(|_| secondary).unwrap_or(&self.primary)
     }
 
-    async fn ask(&self, path: &str, form: &[(&str, &str)], token: &Secret) -> Result<Response, reqwest::Error> {
+    async fn ask(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        token: &Secret,
+        within: Duration,
+    ) -> Result<Response, reqwest::Error> {
         self.http
             .post(format!("{}/{path}", self.base))
             .basic_auth(self.account_sid.as_str(), Some(token.expose()))
             .form(form)
-            .timeout(REQUEST_WITHIN)
+            .timeout(within)
             .send()
             .await
             .map_err(reqwest::Error::without_url)

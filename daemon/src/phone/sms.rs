@@ -51,9 +51,10 @@ impl Texter {
 
     async fn write(&self, notice: Result<Notice, Moot>, appointment: &Appointment) -> Sent {
         let text = notice.and_then(|notice| {
-            let facts = Facts::of(appointment, &self.clinic, &appointment.language)?;
+            let language = sms::language(&appointment.language, &self.clinic.language);
+            let facts = Facts::of(appointment, &self.clinic, language)?;
             let to = recipient(appointment.patient.as_ref())?;
-            Ok((to, sms::text(notice, &facts, &appointment.language)))
+            Ok((to, sms::text(notice, &facts, language)))
         });
         match text {
             Ok((to, text)) => self.send(to, &text).await,

@@ -23,17 +23,29 @@ impl StopSignal for Stop {
 
 /// With everything of its own in `home`, but for a store at `store`.
 fn config(home: &Path, store: &Path) -> Config {
+    config_with(home, store, "")
+}
+
+/// The same, and `more`.
+fn config_with(home: &Path, store: &Path, more: &str) -> Config {
     std::fs::write(home.join("ca.pem"), certificates().ca).unwrap();
     let text = format!(
         "[clinic]\nname = \"Riverside Clinic\"\ntime_zone = \"UTC\"\n\
          [gemini]\nendpoint = \"ws://127.0.0.1:1\"\nca_file = \"ca.pem\"\n\
          [phone]\nlisten = \"127.0.0.1:0\"\npublic_url = \"{PUBLIC_URL}\"\nnumber = \"+15550100100\"\ndrain_seconds = 0\n\
-         [admin]\nlisten = \"127.0.0.1:0\"\n[control]\nsocket = '{}'\n[store]\npath = '{}'\n",
+         [admin]\nlisten = \"127.0.0.1:0\"\n[control]\nsocket = '{}'\n[store]\npath = '{}'\n{more}",
         home.join("control.sock").display(),
         store.display(),
     );
     std::fs::write(home.join("config.toml"), text).unwrap();
-    let secrets = [("GEMINI_API_KEY", "a-key"), ("TWILIO_ACCOUNT_SID", ACCOUNT), ("TWILIO_AUTH_TOKEN", TOKEN)];
+    let client = home.join("client.json").display().to_string();
+    std::fs::write(&client, r#"{"installed":{"client_id":"an-id","client_secret":"made-up"}}"#).unwrap();
+    let secrets = [
+        ("GEMINI_API_KEY", "a-key"),
+        ("TWILIO_ACCOUNT_SID", ACCOUNT),
+        ("TWILIO_AUTH_TOKEN", TOKEN),
+        ("GOOGLE_OAUTH_CLIENT", &client),
+    ];
     let secret = |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     config::load(&home.join("config.toml"), &secret).unwrap().config
 }
@@ -61,6 +73,31 @@ async fn a_store_that_cannot_be_opened_does_not_keep_the_phone_from_being_answer
         assert_eq!((health["status"].as_str(), health["store"]["state"].as_str()), (Some("degraded"), Some("memory")));
         assert!(get(admin, "/metrics").await.contains("\nfrontdesk_store_in_memory 1\n"));
         assert!(get(admin, &format!("/v1/calls/{CALL}")).await.contains("+15550100"), "kept as long as it runs");
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);
+    ended.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_that_nobody_has_made_yet_is_missed_where_people_look() {
+    let home = tempfile::tempdir().unwrap();
+    let more = "[google]\nlogin = \"user\"\nendpoint = \"http://127.0.0.1:1\"\n";
+    let config = config_with(home.path(), &home.path().join("calls.db"), more);
+    let app = App::start(config, Notifier::from_environment(&|_| None)).await.unwrap();
+    let (admin, stop) = (app.admin, CancellationToken::new());
+    let asking = async {
+        let health = async || serde_json::from_str::<serde_json::Value>(&get(admin, "/health").await).unwrap();
+        // The file is looked for in a task of its own.
+        while health().await["google"]["state"] == "unknown" {
+            tokio::task::yield_now().await;
+        }
+        let health = health().await;
+        assert_eq!((&health["status"], &health["google"]["state"]), (&"degraded".into(), &"needs_consent".into()));
+        assert!(health["google"]["why"].as_str().unwrap().contains("run frontdeskctl google login"), "{health}");
+        let report: serde_json::Value = serde_json::from_str(&get(admin, "/v1/google").await).unwrap();
+        assert_eq!(report["who"]["client_id"], "an-id");
+        assert_eq!(report["who"]["page"], "http://127.0.0.1:1/o/oauth2/v2/auth");
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);

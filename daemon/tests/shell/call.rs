@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_hw::device::DeviceSpec;
 use frontdeskd::clock::Clock;
+use frontdeskd::desk::invite::Inviter;
 use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::{DeskState, DeviceState};
 use frontdeskd::http::admin::HealthSource as _;
@@ -21,7 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use super::fakes::Reply;
 use super::log;
 use super::twilio::{CALL, OTHER, THIRD, moved, voice};
-use super::world::{FALLBACK, KEY, World, until};
+use super::world::{FALLBACK, KEY, World, stranger, until};
 
 /// The offender is told what it did, even while it is still sending.
 #[tokio::test]
@@ -213,10 +214,15 @@ async fn assert_spares_new_callers_until_it_connects(world: &World) {
     let health = || world.line.calls.conversations().health().state(Instant::now()).0;
     until(|| matches!(health(), LiveState::Suspect { .. })).await;
     let state = Arc::new(DeskState::new(DeviceState::Off, Box::leak(Box::default())));
-    let desk =
-        Desk { spec: DeviceSpec::None, state, figures: frontdeskd::desk::hardware::figures(), tester: Tester::off() };
+    let desk = Desk {
+        spec: DeviceSpec::None,
+        state,
+        figures: frontdeskd::desk::hardware::figures(),
+        tester: Tester::off(),
+        inviter: Inviter::off(),
+    };
     let conversations = Arc::clone(world.line.calls.conversations());
-    let status = Status::new(conversations, desk, world.line.store.clone(), Clock::read);
+    let status = Status::new(conversations, desk, stranger(), world.line.store.clone(), Clock::read);
     assert_eq!(status.health().status, HealthStatus::Degraded, "new calls do not reach the agent");
     let spared = world.post("/twilio/voice", &voice(OTHER)).await;
     assert!(spared.body.contains(FALLBACK) && !spared.body.contains("<Connect>"), "{}", spared.body);

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use super::fakes::certificates;
 
-/// Runs `frontdeskd check` on a configuration with `gemini` in its section, and with these credentials for Vertex.
+/// Runs `frontdeskd check` on a configuration with `gemini` in its section, and with this file of Google's.
 fn check(home: &Path, gemini: &str, google: Option<&str>) -> Output {
     let path = home.join("config.toml");
     let text = format!(
@@ -24,6 +24,7 @@ fn check(home: &Path, gemini: &str, google: Option<&str>) -> Output {
         .env("TWILIO_ACCOUNT_SID", super::world::ACCOUNT)
         .env("TWILIO_AUTH_TOKEN", super::world::TOKEN)
         .env("GOOGLE_APPLICATION_CREDENTIALS", &credentials)
+        .env("GOOGLE_OAUTH_CLIENT", &credentials)
         .output()
         .unwrap()
 }
@@ -45,6 +46,13 @@ fn files_that_are_there_but_cannot_be_used_are_found_before_the_start() {
     assert_eq!(refused.status.code(), Some(78));
     let complaint = String::from_utf8(refused.stderr).unwrap();
     assert!(complaint.contains("Google credentials"), "{complaint}");
+
+    for (login, part) in [("service-account", "Google credentials"), ("user", "it is a service account's key")] {
+        let refused = check(home.path(), &format!("{ca_file}\n[google]\nlogin = \"{login}\""), Some(account));
+        assert_eq!(refused.status.code(), Some(78));
+        let complaint = String::from_utf8(refused.stderr).unwrap();
+        assert!(complaint.contains(part), "{complaint}");
+    }
 
     std::fs::write(&authority, "").unwrap();
     let refused = check(home.path(), &ca_file, None);

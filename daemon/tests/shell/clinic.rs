@@ -43,7 +43,7 @@ pub(crate) fn clinic() -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".to_owned(), say: String::new() },
+        emergency: Emergency { number: "112".to_owned(), say: String::new(), ..Emergency::default() },
         contacts: Vec::new(),
     }
 }

@@ -3,7 +3,9 @@
 use frontdesk_core::audio::g711;
 use frontdesk_core::audio::vad::VoiceEvent;
 use frontdesk_core::desk::reception::{Ear, Earcon, Wake};
+use frontdesk_core::gemini::live::Fault;
 use frontdesk_hw::block::LISTENING;
+use frontdeskd::desk::invite::{InviteError, Inviter};
 use frontdeskd::desk::port::News;
 use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::DeviceState;
@@ -12,7 +14,7 @@ use serde_json::json;
 use std::time::Duration;
 
 use super::desk_world::{Desk, ROOM, asked, audio, content, ramp, record, say};
-use super::world::{World, until};
+use super::world::{World, stranger, until};
 
 const SILENCE: [i16; LISTENING] = [0; LISTENING];
 
@@ -36,6 +38,46 @@ async fn the_hook_begins_a_conversation_and_ends_it() {
     assert_eq!((record.direction.as_str(), record.end_reason.as_deref()), ("desk", Some("caller-left")));
     assert!(record.answered_at.is_some() && record.caller.is_none() && record.call_sid.starts_with("DK"));
     assert!(world.counted(r#"frontdesk_desk_conversations_ended_total{reason="caller-left"} 1"#));
+}
+
+#[tokio::test]
+async fn staff_begin_a_conversation_in_the_voice_of_the_persona_that_they_name() {
+    let world = World::start().await;
+    let desk = Desk::start(&world, Wake::Button);
+    let early = desk.invite(None).await.unwrap_err();
+    assert_eq!(early, InviteError::NoDevice("it is being looked for".to_owned()));
+    desk.plug_in();
+    until(|| desk.is_ready()).await;
+    let nobody = desk.invite(Some("nobody")).await.unwrap_err();
+    assert_eq!(nobody.to_string(), "clinic.toml has no persona of that id; choose one of guide, night");
+    assert!(!desk.is_talking());
+
+    let begun = desk.invite(Some("night")).await.unwrap();
+    assert_eq!((desk.earcon().await, desk.knobs.ear(), desk.conversation()), (Earcon::Begin, Ear::Open, begun));
+    let (mut gemini, ..) = world.gemini.accept().await;
+    let setup = asked(&mut gemini).await;
+    assert!(setup.to_string().contains("\"voiceName\":\"Vindemiatrix\""), "{setup}");
+    assert!(setup.to_string().contains("Your name is Nora."), "{setup}");
+    assert_eq!(desk.invite(Some("guide")).await, Err(InviteError::Talking));
+
+    desk.press();
+    assert_eq!(desk.earcon().await, Earcon::End);
+    desk.free().await;
+    assert_eq!(desk.invite(None).await, Err(InviteError::NotNow), "who pressed the button has just left");
+}
+
+#[tokio::test]
+async fn a_persona_that_was_asked_for_once_is_not_that_of_the_next_visitor() {
+    let world = World::start().await;
+    world.line.calls.conversations().health().down(std::time::Instant::now(), Fault::Quota);
+    let desk = Desk::plugged_in(&world, Wake::Button).await;
+    assert_eq!(desk.invite(Some("night")).await, Err(InviteError::NotNow), "the model is down");
+    assert_eq!(desk.earcon().await, Earcon::Sorry);
+    world.line.calls.conversations().health().up(std::time::Instant::now());
+    desk.press();
+    let (mut gemini, ..) = world.gemini.accept().await;
+    let setup = asked(&mut gemini).await;
+    assert!(setup.to_string().contains("\"voiceName\":\"Sulafat\""), "{setup}");
 }
 
 #[tokio::test]
@@ -181,9 +223,10 @@ async fn the_desk_is_listed_among_the_calls() {
         state: Arc::clone(&desk.state),
         figures: Box::leak(Box::default()),
         tester: Tester::off(),
+        inviter: Inviter::off(),
     };
     let conversations = Arc::clone(world.line.calls.conversations());
-    let status = Status::new(conversations, shown, world.line.store.clone(), Clock::read);
+    let status = Status::new(conversations, shown, stranger(), world.line.store.clone(), Clock::read);
     let listed = status.active();
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].caller.as_str(), listed[0].turn.as_str()), ("at the desk", "agent-due"));
@@ -209,9 +252,9 @@ async fn only_a_speakerphone_that_is_named_is_missed() {
     let world = World::start().await;
     let health = |spec: DeviceSpec, device: DeviceState| {
         let (state, figures) = (Arc::new(DeskState::new(device, Box::leak(Box::default()))), Box::leak(Box::default()));
-        let shown = status::Desk { spec, state, figures, tester: Tester::off() };
+        let shown = status::Desk { spec, state, figures, tester: Tester::off(), inviter: Inviter::off() };
         let conversations = Arc::clone(world.line.calls.conversations());
-        Status::new(conversations, shown, world.line.store.clone(), Clock::read).health()
+        Status::new(conversations, shown, stranger(), world.line.store.clone(), Clock::read).health()
     };
     let absent = || DeviceState::Absent("it was unplugged".to_owned());
     let named = [

@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use frontdesk_core::audio::vad::VoiceEvent;
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::desk::reception::{Ear, Earcon, Hook, Wake};
 use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::id::ConversationId;
@@ -22,6 +23,7 @@ use frontdesk_hw::pcm::port::Direction;
 use frontdesk_hw::rings::{self, DspEnds, RtEnds};
 use frontdesk_hw::rt::ports::Ports;
 use frontdeskd::conversation::running::Conversations;
+use frontdeskd::desk::invite::{InviteError, Inviter};
 use frontdeskd::desk::port::{Device, News, Opening, Port, Shown};
 use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::{DeskState, DeviceState};
@@ -55,6 +57,7 @@ pub(crate) struct Desk {
     pub(crate) state: Arc<DeskState>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinSet<std::io::Result<()>>,
+    inviter: Inviter,
     conversations: Arc<Conversations>,
     bell: Bell,
     told: mpsc::Sender<Told>,
@@ -76,6 +79,7 @@ impl Desk {
         // Nobody tests this desk: the worker is the test itself.
         let prober = Worker::new(rings::make().1, knobs, figures, bell.clone()).prober();
         let (_tester, asked) = Tester::new();
+        let (inviter, invitations) = Inviter::new();
         let (told, tells) = mpsc::channel();
         let (shown, unmuted) = (Arc::<Mutex<Vec<Shown>>>::default(), Arc::<AtomicU32>::default());
         let (lamps, key) = (Arc::clone(&shown), Arc::clone(&unmuted));
@@ -100,8 +104,15 @@ impl Desk {
         let state = Arc::new(DeskState::new(DeviceState::Absent("it is being looked for".to_owned()), knobs));
         let (stop, conversations) = (CancellationToken::new(), Arc::clone(world.line.calls.conversations()));
         let mut task = JoinSet::new();
-        task.spawn(task::run(port, wake, makings(world, patience), Arc::clone(&state), asked, stop.clone()));
-        Self { rt, ends, knobs, worker, state, stop, task, conversations, bell, told, shown, unmuted }
+        task.spawn(task::run(
+            port,
+            wake,
+            makings(world, patience),
+            Arc::clone(&state),
+            (asked, invitations),
+            stop.clone(),
+        ));
+        Self { rt, ends, knobs, worker, state, stop, task, inviter, conversations, bell, told, shown, unmuted }
     }
 
     /// A desk of `world` with a speakerphone.
@@ -151,6 +162,11 @@ impl Desk {
     /// The hook button is pressed; what that means is what its lamp shows.
     pub(crate) fn press(&self) {
         self.tell(News::Hook(if self.lamp() { Hook::On } else { Hook::Off }));
+    }
+
+    /// Staff ask for a conversation, in the voice of a persona if they name one.
+    pub(crate) async fn invite(&self, persona: Option<&str>) -> Result<ConversationId, InviteError> {
+        self.inviter.begin(persona.map(|id| PersonaId::parse(id).unwrap())).await
     }
 
     /// The mute key is pressed: the microphone is switched first, and told of then.

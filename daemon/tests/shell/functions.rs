@@ -7,7 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use frontdesk_core::booking::appointment::Span;
 use frontdesk_core::clinic::hours::{Hours, Minute, Week};
 use frontdesk_core::clinic::ids::{LocationId, PractitionerId, TypeId};
-use frontdesk_core::clinic::{AppointmentType, BookingRules, Clinic, Emergency, Location, Practitioner};
+use frontdesk_core::clinic::{
+    AppointmentType, BookingRules, Clinic, Emergency, EmergencyContact, Location, Practitioner,
+};
+use frontdesk_core::redflag::Phrases;
+use frontdesk_core::twilio::number::PhoneNumber;
 use futures_util::{SinkExt as _, StreamExt as _};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
@@ -15,9 +19,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::fakes::{LONG, Server};
-use super::twilio::Stream;
-use super::world::World;
+use super::fakes::{LONG, Reply, Server};
+use super::twilio::{CALL, Stream, voice};
+use super::world::{ACCOUNT, FALLBACK, World};
 
 const SENTENCE: &str = "Please hang up and dial 1 1 2 now.";
 
@@ -79,7 +83,7 @@ fn clinic() -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".to_owned(), say: SENTENCE.to_owned() },
+        emergency: Emergency { number: "112".to_owned(), say: SENTENCE.to_owned(), ..Emergency::default() },
         contacts: Vec::new(),
     }
 }
@@ -92,6 +96,19 @@ async fn call(gemini: &mut Server, id: &str, name: &str, args: Value) -> Value {
     let response = &answer["toolResponse"]["functionResponses"][0];
     assert_eq!((&response["id"], &response["name"]), (&json!(id), &json!(name)));
     response["response"].clone()
+}
+
+/// The service understands who speaks: `inputTranscription` is the caller, `outputTranscription` the model itself.
+async fn understand(gemini: &mut Server, whose: &str, text: &str) {
+    let said = json!({ "serverContent": { whose: { "text": text } } });
+    gemini.send(Message::text(said.to_string())).await.unwrap();
+}
+
+/// The model is told to say the emergency sentence, and says it.
+async fn warn(gemini: &mut Server) {
+    let text = |message: &Value| message["realtimeInput"]["text"].as_str().is_some_and(|text| text.contains(SENTENCE));
+    told(gemini, text).await;
+    speak(gemini).await;
 }
 
 /// The next message to the model that is `wanted`.
@@ -183,16 +200,118 @@ async fn a_function_that_does_not_exist_is_answered_with_those_that_do() {
 #[tokio::test]
 async fn a_caller_in_danger_is_told_the_sentence_and_left_to_the_fallback_and_staff_are_told() {
     let (world, mut stream, mut gemini) = talking().await;
-    let said = json!({ "serverContent": { "inputTranscription": { "text": "I have terrible chest pain" } } });
-    gemini.send(Message::text(said.to_string())).await.unwrap();
-    let text = |message: &Value| message["realtimeInput"]["text"].as_str().is_some_and(|text| text.contains(SENTENCE));
-    told(&mut gemini, text).await;
-    speak(&mut gemini).await;
+    understand(&mut gemini, "inputTranscription", "I have terrible chest pain").await;
+    warn(&mut gemini).await;
     assert_eq!(stream.closed_with().await, 1000);
+    assert!(world.twilio.requests().is_empty(), "the fallback stands behind the stream");
     world.idle().await;
     assert!(world.counted(r#"frontdesk_calls_ended_total{reason="emergency"} 1"#), "{}", world.line.metrics.encode());
     let errands = world.line.store.errands(Timestamp::now()).await.unwrap();
     assert_eq!(errands.errands.len(), 1, "staff are told");
+}
+
+const ON_CALL: &str = "+15550100911";
+
+/// Whoever is on call may be called at any time.
+fn with_somebody_on_call() -> Clinic {
+    let mut clinic = clinic();
+    clinic.emergency.contacts = vec![EmergencyContact { number: PhoneNumber::parse(ON_CALL).unwrap(), hours: None }];
+    clinic
+}
+
+#[tokio::test]
+async fn a_caller_in_danger_is_put_through_to_whoever_is_on_call() {
+    let world = World::of_clinic_with(with_somebody_on_call(), vec![Reply::Say(200, "{}".to_owned())], None).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    call(&mut gemini, "e1", "emergency", json!({})).await;
+    speak(&mut gemini).await;
+    let requests = world.twilio.wait_for(1).await;
+    let (asked, document) = requests[0].split_once("\r\n\r\n").unwrap();
+    assert!(asked.starts_with(&format!("POST /2010-04-01/Accounts/{ACCOUNT}/Calls/{CALL}.json ")), "{asked}");
+    assert!(document.starts_with("Twiml=") && document.contains("%2B15550100911%3C"), "{document}");
+    assert!(document.contains("%2Ftwilio%2Fafter%3Fof%3Don-call"), "behind them we are asked: {document}");
+    assert_eq!(stream.closed_with().await, 1000);
+    world.idle().await;
+    assert!(world.counted(r#"frontdesk_calls_ended_total{reason="emergency"} 1"#), "{}", world.line.metrics.encode());
+}
+
+#[tokio::test]
+async fn while_the_daemon_is_being_stopped_a_caller_in_danger_is_sent_nowhere_that_asks_it() {
+    let granted = || vec![Reply::Say(200, "{}".to_owned())];
+    let world = World::of_clinic_with(with_somebody_on_call(), granted(), None).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    world.line.calls.conversations().drain();
+    call(&mut gemini, "e1", "emergency", json!({})).await;
+    speak(&mut gemini).await;
+    let requests = world.twilio.wait_for(1).await;
+    assert!(requests[0].contains("%2B15550100911%3C") && !requests[0].contains("action"), "{}", requests[0]);
+    assert_eq!(stream.closed_with().await, 1000);
+
+    let world = World::of_clinic_with(with_somebody_on_call(), granted(), Some(FALLBACK)).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    world.line.calls.conversations().drain();
+    call(&mut gemini, "e1", "emergency", json!({})).await;
+    speak(&mut gemini).await;
+    assert_eq!(stream.closed_with().await, 1000, "so Twilio goes on to the fallback number, and asks nobody");
+    world.idle().await;
+    assert!(world.twilio.requests().is_empty());
+}
+
+#[tokio::test]
+async fn where_twilio_does_not_ring_whoever_is_on_call_the_fallback_behind_the_stream_is_reached() {
+    let world = World::of_clinic_with(with_somebody_on_call(), vec![Reply::twilio(500, 20_500)], Some(FALLBACK)).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    understand(&mut gemini, "inputTranscription", "I have terrible chest pain").await;
+    warn(&mut gemini).await;
+    assert_eq!(stream.closed_with().await, 1000, "so Twilio goes on to it");
+    world.idle().await;
+    assert_eq!(world.twilio.requests().len(), 2, "it was tried twice");
+}
+
+#[tokio::test]
+async fn whoever_on_call_does_not_answer_the_fallback_number_is_rung_and_then_a_message_is_taken() {
+    let world = World::of_clinic(with_somebody_on_call()).await;
+    let mut dialled = voice(CALL);
+    dialled.push(("DialCallStatus", "no-answer".to_owned()));
+    let next = world.post("/twilio/after?of=on-call", &dialled).await.body;
+    assert!(next.contains(FALLBACK) && next.contains(r#"action="https://desk.example.com/twilio/after""#), "{next}");
+    let last = world.post("/twilio/after", &dialled).await.body;
+    assert!(last.contains("<Record") && !last.contains(FALLBACK), "{last}");
+}
+
+#[tokio::test]
+async fn where_there_is_nobody_to_be_called_the_line_stays_open_behind_the_sentence() {
+    let world = World::of_clinic_with(clinic(), vec![Reply::Say(200, "{}".to_owned())], None).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    understand(&mut gemini, "inputTranscription", "I have terrible chest pain").await;
+    warn(&mut gemini).await;
+    let answer = call(&mut gemini, "i1", "clinic_info", json!({ "topic": "location" })).await;
+    assert_eq!(answer["output"]["status"], "known", "the conversation goes on");
+    assert_eq!(world.line.calls.conversations().active(), 1);
+    assert_eq!(world.line.store.errands(Timestamp::now()).await.unwrap().errands.len(), 1, "staff are told");
+    assert!(world.twilio.requests().is_empty(), "nobody is hung up on");
+    stream.stop().await;
+    assert_eq!(stream.closed_with().await, 1000);
+    world.idle().await;
+    assert!(world.counted(r#"frontdesk_calls_ended_total{reason="caller-left"} 1"#), "{}", world.line.metrics.encode());
+}
+
+#[tokio::test]
+async fn the_clinics_own_words_for_danger_count_when_the_caller_says_them_and_not_when_the_model_does() {
+    let mut clinic = clinic();
+    let mut phrases = Phrases::default();
+    phrases.add_danger("tooth ... knocked out").unwrap();
+    clinic.emergency.phrases = vec![("en".to_owned(), phrases)];
+    let world = World::of_clinic(clinic).await;
+    let (mut stream, mut gemini) = world.talking().await;
+    understand(&mut gemini, "outputTranscription", "Has a tooth been knocked out?").await;
+    understand(&mut gemini, "inputTranscription", "No tooth was knocked out.").await;
+    let answer = call(&mut gemini, "i1", "clinic_info", json!({ "topic": "hours" })).await;
+    assert_eq!(answer["output"]["status"], "known");
+    assert_eq!(world.line.store.errands(Timestamp::now()).await.unwrap().errands.len(), 0, "nobody was alarmed");
+    understand(&mut gemini, "inputTranscription", " But a tooth was knocked out!").await;
+    warn(&mut gemini).await;
+    assert_eq!(stream.closed_with().await, 1000);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::desk_world::asked;
 use super::fakes::Reply;
 use super::log;
 use super::twilio::{CALL, Form, OTHER, encode, exchange, form, moved, post_text, read_answer, sign, voice};
@@ -438,4 +439,41 @@ fn announce(world: &World, call: &str, at: Timestamp) {
         callee: None,
         at,
     }));
+}
+
+/// The voice in which a conversation is asked for.
+async fn voice_asked_for(world: &World) -> String {
+    let (mut gemini, ..) = world.gemini.accept().await;
+    let setup = asked(&mut gemini).await;
+    let voice = &setup["setup"]["generationConfig"]["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"];
+    voice.as_str().unwrap_or_else(|| panic!("{setup}")).to_owned()
+}
+
+#[tokio::test]
+async fn the_address_of_a_numbers_webhook_chooses_the_persona() {
+    for (path, voice_of, told) in [
+        ("/twilio/voice?persona=guide", "Achird", 0),
+        ("/twilio/voice?persona=guide&of=the-kids-line", "Achird", 0),
+        ("/twilio/voice", "Sulafat", 0),
+        ("/twilio/voice?persona=gude", "Sulafat", 1),
+        ("/twilio/voice?persona=%0ANobody%20%F0%9F%A6%B7", "Sulafat", 2),
+        ("/twilio/voice?persona=", "Sulafat", 3),
+    ] {
+        let world = World::start().await;
+        let answer = world.post(path, &voice(CALL)).await;
+        assert_eq!(answer.token().len(), 32, "the call is taken: {path}");
+        assert_eq!(voice_asked_for(&world).await, voice_of, "{path}");
+        let lines = log::lines_with("asks for the persona");
+        assert_eq!(lines.len(), told, "{path}: {lines:?}");
+        assert!(lines.iter().all(|line| line.contains("guide, night") && !line.contains('\n')), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_was_changed_on_the_way_chooses_nobody() {
+    let world = World::start().await;
+    let signed = sign(TOKEN, &format!("{PUBLIC_URL}{VOICE}?persona=guide"), &voice(CALL));
+    let forged = world.post_signed("/twilio/voice?persona=night", &voice(CALL), &signed).await;
+    assert_eq!(forged.status, 403, "the signature covers the address");
+    assert_eq!(world.line.calls.conversations().active(), 0);
 }

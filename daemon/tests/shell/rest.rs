@@ -97,6 +97,45 @@ async fn everything_else_is_tried_again_until_it_holds() {
     assert_eq!((outcome, requests.len()), (HangUp::Done, 3));
 }
 
+async fn go_on(replies: Vec<Reply>) -> (Result<(), String>, usize) {
+    let twilio = Scripted::start(replies).await;
+    let rest = Rest::new(client(), &phone(&twilio), Metrics::new());
+    let outcome = rest.go_on_with(CALL.parse().unwrap(), "<Response/>").await;
+    (outcome, twilio.requests().len())
+}
+
+#[tokio::test]
+async fn whoever_is_put_through_waits_for_a_second_try_only_where_it_may_help() {
+    for passing in [Reply::twilio(503, 20_503), Reply::Drop] {
+        assert_eq!(go_on(vec![passing, granted()]).await, (Ok(()), 2));
+    }
+    for refused in [Reply::twilio(400, 21_218), Reply::twilio(429, 20_429), Reply::Say(404, "a portal".into())] {
+        let (outcome, requests) = go_on(vec![refused, granted()]).await;
+        assert!(outcome.is_err(), "the way out behind the stream is taken at once");
+        assert_eq!(requests, 1);
+    }
+    assert_eq!(go_on(vec![Reply::twilio(404, 20_404)]).await, (Ok(()), 1), "they have hung up");
+}
+
+#[tokio::test]
+async fn whoever_is_put_through_waits_four_seconds_at_most() {
+    let twilio = Scripted::start(vec![Reply::Silence]).await;
+    let rest = Rest::new(client(), &phone(&twilio), Metrics::new());
+    let going_on = rest.go_on_with(CALL.parse().unwrap(), "<Response/>");
+    tokio::pin!(going_on);
+    for tries in 1..=2 {
+        tokio::select! {
+            _ = &mut going_on => panic!("nobody has answered"),
+            _ = twilio.wait_for(tries) => {}
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_millis(2_001)).await;
+        tokio::time::resume();
+    }
+    assert!(going_on.await.is_err());
+    assert_eq!(twilio.requests().len(), 2);
+}
+
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_not_waited_for() {
     let twilio = Scripted::start(vec![Reply::Silence, granted()]).await;

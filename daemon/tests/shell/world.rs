@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::clinic::Clinic;
-use frontdesk_core::clinic::persona::Personas;
+use frontdesk_core::clinic::ids::PersonaId;
+use frontdesk_core::clinic::persona::{Persona, Personas};
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::clock::Clock;
-use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, PhoneConfig, Secret, StoreConfig};
+use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, GoogleConfig, PhoneConfig, Secret, StoreConfig};
 use frontdeskd::conversation::running::Conversations;
 use frontdeskd::conversation::tools::Office;
+use frontdeskd::google::Google;
 use frontdeskd::http::public;
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::live::Connector;
@@ -68,15 +70,25 @@ impl World {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
         let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
-        Self::on(directory, gemini, twilio, (clock, room, None)).await
+        Self::on(directory, gemini, twilio, Settings { clock, room, ..Settings::default() }).await
     }
 
     /// With the data of a clinic, so that the model has functions to call.
     pub(crate) async fn of_clinic(clinic: Clinic) -> Self {
+        Self::of_clinic_with(clinic, vec![Reply::Say(200, "{}".to_owned())], Some(FALLBACK)).await
+    }
+
+    /// The same, where REST requests are answered with `replies` and that number is dialled for whoever is handed over.
+    pub(crate) async fn of_clinic_with(
+        clinic: Clinic,
+        replies: Vec<Reply>,
+        fallback_number: Option<&'static str>,
+    ) -> Self {
         log::keep();
         let directory = tempfile::tempdir().unwrap();
-        let (gemini, twilio) = (Gemini::start().await, Scripted::start(Vec::new()).await);
-        Self::on(directory, gemini, twilio, (Clock::read, 1, Some(Arc::new(clinic)))).await
+        let (gemini, twilio) = (Gemini::start().await, Scripted::start(replies).await);
+        let settings = Settings { data: Some(Arc::new(clinic)), fallback_number, ..Settings::default() };
+        Self::on(directory, gemini, twilio, settings).await
     }
 
     async fn on(directory: TempDir, gemini: Gemini, twilio: Scripted, settings: Settings) -> Self {
@@ -91,7 +103,7 @@ impl World {
         self.line.store.close().await;
         let (clock, room) = (self.line.clock, self.line.phone.max_calls);
         let Self { gemini, twilio, _directory: directory, .. } = self;
-        Self::on(directory, gemini, twilio, (clock, room, None)).await
+        Self::on(directory, gemini, twilio, Settings { clock, room, ..Settings::default() }).await
     }
 
     /// A figure of the metrics.
@@ -105,24 +117,35 @@ impl World {
     }
 }
 
-/// Who tells the time, room for how many calls, and what is known of the clinic.
-type Settings = (fn() -> Clock, usize, Option<Arc<Clinic>>);
+struct Settings {
+    /// Who tells the time.
+    clock: fn() -> Clock,
+    /// Room for how many calls.
+    room: usize,
+    /// What is known of the clinic.
+    data: Option<Arc<Clinic>>,
+    fallback_number: Option<&'static str>,
+}
 
-async fn line(
-    database: &Path,
-    gemini: &Gemini,
-    twilio: &Scripted,
-    (clock, room, data): Settings,
-) -> (Arc<PhoneLine>, Supervisor) {
+impl Default for Settings {
+    fn default() -> Self {
+        Self { clock: Clock::read, room: 1, data: None, fallback_number: Some(FALLBACK) }
+    }
+}
+
+async fn line(database: &Path, gemini: &Gemini, twilio: &Scripted, with: Settings) -> (Arc<PhoneLine>, Supervisor) {
+    let Settings { clock, room, data, fallback_number } = with;
     let store = Store::open(&StoreConfig { path: database.to_owned(), keep_days: 10_000 }).unwrap();
     let metrics = Metrics::with_store(store.clone());
-    let phone = PhoneConfig { max_calls: room, ..phone(twilio) };
+    let fallback_number = fallback_number.map(|number| PhoneNumber::parse(number).unwrap());
+    let phone = PhoneConfig { max_calls: room, fallback_number, ..phone(twilio) };
     let clinic = ClinicConfig {
         name: "Riverside Clinic".into(),
         time_zone: TimeZone::UTC,
         language: "en-US".into(),
         data: data.clone(),
-        personas: Personas::default(),
+        knowledge: None,
+        personas: personas(),
     };
     let settings = settings(&format!("ws://{}", gemini.address));
     let http = client();
@@ -130,7 +153,7 @@ async fn line(
     let calls = Calls::new(Conversations::new(phone.max_calls, metrics.clone()));
     calls.recall(&store.ended(REMEMBERED).await.unwrap());
     let line = PhoneLine {
-        office: data.map(|data| Office::open(data, store.clone(), None).unwrap()),
+        office: data.map(|data| Office::open(data, store.clone(), None, None).unwrap()),
         checker: PhoneLine::checker(&phone),
         fallback: Fallbacks::new(&phone, &clinic).unwrap(),
         rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
@@ -145,6 +168,20 @@ async fn line(
         tasks: supervisor.calls(),
     };
     (Arc::new(line), supervisor)
+}
+
+/// Two who speak only when they are asked for.
+fn personas() -> Personas {
+    let persona = |id: &str, name: &str, voice: &str| Persona {
+        id: PersonaId::parse(id).unwrap(),
+        name: name.to_owned(),
+        voice: voice.to_owned(),
+        tone: "You speak softly.".to_owned(),
+        greeting: None,
+        prompt: None,
+    };
+    let catalogue = vec![persona("guide", "Felix", "Achird"), persona("night", "Nora", "Vindemiatrix")];
+    Personas { catalogue, usual: None, rules: Vec::new() }
 }
 
 async fn listen(line: &Arc<PhoneLine>) -> (SocketAddr, CancellationToken, JoinSet<()>) {
@@ -211,6 +248,12 @@ pub(crate) fn tls() -> Arc<rustls::ClientConfig> {
     let path = directory.path().join("ca.pem");
     std::fs::write(&path, certificates().ca).unwrap();
     net::client_tls(Some(&path)).unwrap()
+}
+
+/// Who is nobody at Google.
+pub(crate) fn stranger() -> Arc<Google> {
+    let config = GoogleConfig { endpoint: None, login: None, token_file: "/nowhere/google-token.json".into() };
+    Arc::new(Google::open(&config, Vec::new(), client()).unwrap().0)
 }
 
 /// The client of the daemon, as its composition root makes it.

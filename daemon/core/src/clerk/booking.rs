@@ -55,7 +55,7 @@ impl Clerk {
             self.memory.holds.push(Hold { id: held.id, slot: held.slot.clone(), made: now });
             self.memory.holds.len() - 1
         });
-        let unknown = *outside == Outside::Unreachable;
+        let unknown = outside.is_unknown();
         let say = words::held(&say_slot(&held.slot, &self.clinic, self.language), unknown, self.language);
         let next = if moved.is_some() {
             "Read the new day and time back and wait for a clear yes; then call reschedule with this hold_id."
@@ -77,7 +77,7 @@ impl Clerk {
         book: &mut dyn Book,
     ) -> Result<Answer, Trouble> {
         let hold = self.hold(&booking.hold)?.clone();
-        let unknown = *outside == Outside::Unreachable;
+        let unknown = outside.is_unknown();
         if let Some(done) = book.appointment(hold.id)?.filter(|done| done.state == State::Booked) {
             return Ok(self.is_booked(&done, unknown, now));
         }
@@ -99,6 +99,7 @@ impl Clerk {
             Err(BookError::Unknown) => return Err(Refusal::HoldExpired.into()),
             Err(error) => return Err(error.into()),
         };
+        let booked = self.written_to(booked, book)?;
         tell_outside(&booked, now, book)?;
         remind(&booked, now, book)?;
         Ok(self.is_booked(&booked, unknown, now))
@@ -225,15 +226,15 @@ fn asked_for(kind: &AppointmentType) -> Vec<&'static str> {
     asked
 }
 
-/// Whether the outside calendar leaves the practitioner free then; the time of the appointment that is to be moved does
-/// not count.
+/// Whether what is known of the outside calendar leaves the practitioner free then; the time of the appointment that is to
+/// be moved does not count. One that does not answer keeps nobody: the caller is told, and staff find an overlap later.
 pub(super) fn is_free_outside(slot: &Slot, outside: &Outside, moved: Option<&Appointment>) -> Result<(), Refusal> {
-    let Outside::Busy(busy) = outside else { return Ok(()) };
     let own = |span: &Span| {
         let old = moved.map(|old| old.slot.busy);
         old.is_some_and(|old| old.from <= span.from && span.to <= old.to)
     };
-    let taken = busy
+    let taken = outside
+        .busy()
         .iter()
         .any(|busy| busy.practitioner == slot.practitioner && busy.span.overlaps(&slot.busy) && !own(&busy.span));
     if taken { Err(Refusal::SlotTaken) } else { Ok(()) }

@@ -29,7 +29,7 @@ impl Clerk {
     ) -> Result<Answer, Trouble> {
         let (id, hold) = (self.known(handle)?.id, self.hold(hold)?.clone());
         let old = book.appointment(id)?.ok_or(Refusal::UnknownAppointment)?;
-        let unknown = *outside == Outside::Unreachable;
+        let unknown = outside.is_unknown();
         if old.slot.time == hold.slot.time
             && old.slot.practitioner == hold.slot.practitioner
             && old.state == State::Booked
@@ -58,6 +58,7 @@ impl Clerk {
                 return Err(Answer::error(refusal.code(), say, refusal.next_step()).into());
             }
         };
+        let moved = self.written_to(moved, book)?;
         tell_outside(&moved, now, book)?;
         remind(&moved, now, book)?;
         if late {
@@ -90,6 +91,8 @@ impl Clerk {
         if old.state != State::Cancelled {
             self.is_confirmed(confirmed, since)?;
             late = self.is_late(&old, now)?;
+            // While it is booked: what is cancelled is not changed any more.
+            self.written_to(old.clone(), book)?;
             let (cancelled, _) = book.cancel(id, reason, &self.conversation, now)?;
             tell_outside(&cancelled, now, book)?;
             if late {
@@ -135,6 +138,7 @@ impl Clerk {
                 (Channel::Sms, _) if !patient.sms => book.allow_sms(id, &self.conversation)?,
                 _ => {}
             }
+            self.written_to(appointment, book)?;
             // Its place in the conversation, not its address: keys are shown to technicians.
             let key = format!("again:{id}:{}:{}", self.conversation, self.memory.sent.len());
             let errand = if channel == Channel::Email { Errand::Mail(id) } else { Errand::Sms(id) };

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{Answer, Clerk, Outside, Trouble, days, words};
-use crate::booking::appointment::{AppointmentId, Slot};
-use crate::booking::book::Book;
+use crate::booking::appointment::{AppointmentId, Busy, Slot, Span};
+use crate::booking::book::{Book, BookError};
 use crate::booking::refusal::{Because, Choice, DateRefusal, NoSlots, Refusal};
 use crate::booking::slots;
 use crate::booking::spoken::{Language, say_slot, say_weekday};
@@ -30,16 +30,35 @@ impl Clerk {
             }
         })?;
         let kind = self.clinic.appointment_type(&wish.kind).ok_or(Refusal::UnknownType)?;
-        let window = slots::window(&self.clinic, &wish, now);
-        let mut busy = book.busy(&kind.practitioners, window, now, except)?;
-        if let Outside::Busy(outside) = outside {
-            busy.extend(outside.iter().cloned());
+        // Who does not do it is answered with the next free time of anybody who does.
+        let asked = wish.practitioner.as_ref().filter(|asked| kind.practitioners.contains(asked));
+        let of = asked.map_or(kind.practitioners.as_slice(), std::slice::from_ref);
+        let mut busy = |span: Span| -> Result<Vec<Busy>, BookError> {
+            let mut busy = book.busy(of, span, now, except)?;
+            busy.extend(outside.busy().iter().cloned());
+            Ok(busy)
+        };
+        if let Some((first, span)) = slots::near(&self.clinic, &wish, now)
+            && let Ok(found) = slots::free(&self.clinic, &first, &busy(span)?, now)
+            && found.is_enough(&self.clinic)
+        {
+            let answer = self.offer_slots(&found.slots, found.more, now, outside);
+            return Ok(self.dated(answer, now));
         }
-        match slots::free(&self.clinic, &wish, &busy, now) {
-            Ok(found) => Ok(self.offer_slots(&found.slots, found.more, now, outside)),
-            Err(Refusal::NoSlots(none)) => Ok(self.no_slots(&none, now)),
-            Err(refusal) => Err(refusal.into()),
-        }
+        let all = busy(slots::window(&self.clinic, &wish, now))?;
+        let answer = match slots::free(&self.clinic, &wish, &all, now) {
+            Ok(found) => self.offer_slots(&found.slots, found.more, now, outside),
+            Err(Refusal::NoSlots(none)) => self.no_slots(&none, now),
+            Err(refusal) => return Err(refusal.into()),
+        };
+        Ok(self.dated(answer, now))
+    }
+
+    /// With today's date, for a model whose table of days is of the day on which the conversation began.
+    pub(super) fn dated(&self, answer: Answer, now: Timestamp) -> Answer {
+        let today = self.local(now).date();
+        let weekday = say_weekday(today.weekday(), Language::English);
+        answer.with("today", json!(today.to_string())).with("weekday_today", json!(weekday))
     }
 
     /// The wish in terms of the clinic, and the appointment that is to be moved.
@@ -47,7 +66,7 @@ impl Clerk {
         let kind = self.kind(&asked.kind)?;
         let named = asked.practitioner_heard.as_deref().or(asked.practitioner.as_deref());
         let practitioner = named.map(|said| self.practitioner(said, kind)).transpose()?;
-        let local = now.to_zoned(self.clinic.zone.clone());
+        let local = self.local(now);
         let settled = asked.heard.is_some() && self.memory.asked_about == asked.heard;
         let meant = days::meant(asked, self.language, &local, settled).map_err(Refusal::from)?;
         let except = asked.instead_of.as_deref().map(|handle| self.known(handle).map(|known| known.id)).transpose()?;
@@ -72,10 +91,7 @@ impl Clerk {
         let answer = Answer::done("found", words::offers(&says, self.language), next);
         let slots = offers.into_iter().map(|(json, _)| json).collect::<Vec<_>>();
         let answer = answer.with("slots", Value::from(slots)).with("more_available", json!(more));
-        match outside {
-            Outside::Unreachable => answer.with("calendar", json!("unreachable")),
-            Outside::NotUsed | Outside::Busy(_) => answer,
-        }
+        if outside.is_unknown() { answer.with("calendar", json!("unreachable")) } else { answer }
     }
 
     /// A slot as it is told to the model, and as a choice.
@@ -100,7 +116,7 @@ impl Clerk {
         let answer = self.refused(&refusal);
         let because = match none.because {
             Because::Closed(_) => "closed",
-            Because::PractitionerAway => "practitioner_away",
+            Because::PractitionerAway(_) => "practitioner_away",
             Because::NotDone => "not_done_by_practitioner",
             Because::OutsideHours => "outside_hours",
             Because::FullyBooked => "fully_booked",

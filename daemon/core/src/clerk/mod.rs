@@ -8,7 +8,8 @@
 //! ```text
 //!  Request ──► Clerk ──► Answer: for the model; Deed: for the conversation
 //!               │  ▲
-//!               ▼  │ Book (one transaction), Outside (what the outside calendar said before it)
+//!               ▼  │ Book (one transaction), Outside (what the outside calendar said before it),
+//!                    Passages (what the clinic's own texts say)
 //! ```
 //!
 //! - `answer`: what comes back.
@@ -16,7 +17,7 @@
 //! - `booking`: holding and booking. `change`: moving, cancelling, writing once more.
 //! - `identity`: whose appointments a caller may hear of.
 //! - `info`: what the clinic tells everybody. `people`: messages, hand-over, emergencies.
-//! - `words`: sentences in the caller's language.
+//! - `language`: in which one the caller is spoken and written to. `words`: sentences in it.
 
 mod answer;
 mod booking;
@@ -25,13 +26,14 @@ mod days;
 mod find;
 mod identity;
 mod info;
+mod language;
 mod people;
 mod who;
 mod words;
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan, Zoned};
 
 pub use answer::{Answer, Deed};
 
@@ -43,6 +45,7 @@ use crate::booking::slots;
 use crate::booking::spoken::{Language, say_slot};
 use crate::clinic::Clinic;
 use crate::clinic::ids::PractitionerId;
+use crate::knowledge::Passage;
 use crate::session::id::ConversationId;
 use crate::tools::request::{Channel, Request};
 use crate::twilio::number::PhoneNumber;
@@ -75,8 +78,23 @@ pub enum Outside {
     NotUsed,
     /// What keeps the practitioners that were asked about; nothing if they are free.
     Busy(Vec<Busy>),
-    /// It does not answer.
-    Unreachable,
+    /// It does not answer, or not in full; what is known all the same of what keeps them.
+    Unreachable(Vec<Busy>),
+}
+
+impl Outside {
+    /// What is known to keep somebody.
+    fn busy(&self) -> &[Busy] {
+        match self {
+            Self::NotUsed => &[],
+            Self::Busy(busy) | Self::Unreachable(busy) => busy,
+        }
+    }
+
+    /// Whether there may be more than is known.
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
 }
 
 /// What to ask the outside calendar before a request is served.
@@ -100,6 +118,8 @@ pub struct Clerk {
     /// BCP-47 tag of the language in which they are written to.
     tag: String,
     language: Language,
+    /// The model has told in which language the caller is spoken to.
+    told_language: bool,
     /// When the caller was last heard.
     spoke: Option<Timestamp>,
     memory: Memory,
@@ -154,8 +174,18 @@ impl Clerk {
         tag: &str,
     ) -> Self {
         let language = Language::of(tag);
-        let memory = Memory::default();
-        Self { clinic, offers, conversation, place, caller, tag: tag.to_owned(), language, spoke: None, memory }
+        Self {
+            clinic,
+            offers,
+            conversation,
+            place,
+            caller,
+            tag: tag.to_owned(),
+            language,
+            told_language: false,
+            spoke: None,
+            memory: Memory::default(),
+        }
     }
 
     /// The caller was last heard at that time: a yes can only have been given by then.
@@ -200,15 +230,26 @@ impl Clerk {
     /// The answer to a request that needs no book, so that nothing that is the matter with a disk stands in its way: danger
     /// to life, handing over to a person, what the clinic tells everybody. `None` for any other.
     pub fn decide_alone(&mut self, request: &Request, now: Timestamp) -> Option<Answer> {
+        self.decide_with(request, &[], now)
+    }
+
+    /// The same, with what was found in the clinic's own texts of that which the request
+    /// [searches for](Self::searches_for).
+    pub fn decide_with(&mut self, request: &Request, found: &[Passage], now: Timestamp) -> Option<Answer> {
         let answer = match request {
             Request::Emergency => self.emergency(),
             Request::Transfer { reason } => self.transfer(*reason, now),
-            Request::ClinicInfo(_) if self.memory.calls >= MOST_CALLS => self.refused(&Refusal::TooManyCalls),
-            Request::ClinicInfo(info) => self.info(info, now),
+            Request::ClinicInfo(_) if self.has_called_too_often() => self.refused(&Refusal::TooManyCalls),
+            Request::ClinicInfo(info) => self.info(info, found, now),
             _ => return None,
         };
         self.memory.calls += 1;
         Some(answer)
+    }
+
+    /// That many calls were answered by another clone of this clerk meanwhile.
+    pub fn has_answered_beside(&mut self, calls: u32) {
+        self.memory.calls += calls;
     }
 
     /// Serves a request. An error is [`BookError::Failed`] and means that nothing was done and this clerk's memory is not
@@ -226,6 +267,7 @@ impl Clerk {
         self.memory.calls += 1;
         match self.decide(request, now, outside, book) {
             Ok(answer) => Ok(answer),
+            Err(Trouble::Refused(refusal @ Refusal::Date(_))) => Ok(self.dated(self.refused(&refusal), now)),
             Err(Trouble::Refused(refusal)) => Ok(self.refused(&refusal)),
             Err(Trouble::Answered(answer)) => Ok(*answer),
             Err(Trouble::Book(error @ BookError::Failed(_))) => Err(error),
@@ -264,6 +306,10 @@ impl Clerk {
                 unreachable!("decided before")
             }
         }
+    }
+
+    fn has_called_too_often(&self) -> bool {
+        self.memory.calls >= MOST_CALLS
     }
 
     fn refused(&self, refusal: &Refusal) -> Answer {
@@ -312,6 +358,11 @@ impl Clerk {
         });
         self.memory.known[at].say = say;
         format!("a{}", at + 1)
+    }
+
+    /// That time on the clinic's own clock.
+    fn local(&self, now: Timestamp) -> Zoned {
+        now.to_zoned(self.clinic.zone.clone())
     }
 
     /// Whether the caller can have said yes to what was known to the model since then.

@@ -1,14 +1,12 @@
 //! What needs a person: a message, a hand-over, an emergency.
 
 use jiff::Timestamp;
-use jiff::civil::Time;
 use serde_json::json;
 
 use super::words::{self, Saying};
 use super::{Answer, Clerk, Deed, Place, Trouble};
 use crate::booking::book::{Book, Errand, Message};
 use crate::booking::refusal::Refusal;
-use crate::clinic::Contact;
 use crate::tools::request::{MessageForStaff, Phone, TransferReason};
 
 /// Messages of one conversation.
@@ -55,7 +53,7 @@ impl Clerk {
                 let say = words::say(Saying::NoTransferHere, self.language);
                 Answer::done("not_possible_here", say, take_message)
             }
-            Place::Phone { dials } if !dials || !self.somebody_is_there(now) => {
+            Place::Phone { dials } if !dials || !self.clinic.somebody_answers(self.local(now).datetime()) => {
                 let say = words::say(Saying::NobodyThere, self.language);
                 Answer::done("nobody_available", say, take_message)
             }
@@ -73,17 +71,4 @@ impl Clerk {
         let answer = Answer::done("emergency", emergency.say.as_str(), next).with("number", json!(emergency.number));
         answer.and(Deed::Emergency)
     }
-
-    /// Whether the number that is dialled is answered now. A clinic that names nobody is taken to answer it at any time.
-    fn somebody_is_there(&self, now: Timestamp) -> bool {
-        let contacts = &self.clinic.contacts;
-        let local = now.to_zoned(self.clinic.zone.clone());
-        contacts.is_empty() || contacts.iter().any(|contact| may_be_called(contact, local.weekday(), local.time()))
-    }
-}
-
-fn may_be_called(contact: &Contact, day: jiff::civil::Weekday, time: Time) -> bool {
-    let minute = time.hour() as u16 * 60 + time.minute() as u16;
-    let open = |hours: &crate::clinic::hours::Hours| (hours.from.get()..hours.to.get()).contains(&minute);
-    contact.hours.as_ref().is_none_or(|week| week.on(day).iter().any(open))
 }

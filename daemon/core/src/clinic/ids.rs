@@ -1,6 +1,7 @@
 //! Ids of what a clinic has: chosen by the clinic, used by the model, the database and the files.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ const LONGEST: usize = 40;
 #[error("an id has 1 to 40 lower-case letters, digits, - and _, and begins with a letter")]
 pub struct IdError;
 
-fn check(text: &str) -> Result<Box<str>, IdError> {
+fn check(text: &str) -> Result<Arc<str>, IdError> {
     let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
     let starts = text.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
     if starts && text.len() <= LONGEST && text.bytes().all(good) { Ok(text.into()) } else { Err(IdError) }
@@ -21,9 +22,11 @@ fn check(text: &str) -> Result<Box<str>, IdError> {
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
+        ///
+        /// Clones share the text: thousands are made for one caller's question.
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Reads an id: 1 to 40 lower-case letters, digits, `-` and `_`, a letter first.
@@ -53,7 +56,7 @@ macro_rules! id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.into()
+                id.0.as_ref().into()
             }
         }
     };

@@ -23,6 +23,9 @@ use jiff::tz::TimeZone;
 use hours::{DayException, Hours, Minute, Week};
 use ids::{LocationId, PractitionerId, TypeId};
 
+use crate::redflag::Phrases;
+use crate::twilio::number::PhoneNumber;
+
 /// Everything that is known of a clinic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clinic {
@@ -141,12 +144,26 @@ pub struct BookingRules {
 }
 
 /// What is said and done when a life may be in danger.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Emergency {
     /// The number to dial, as it is said: `112`.
     pub number: String,
     /// The one sentence that is said.
     pub say: String,
+    /// The clinic's own words for such danger, beside those that come with Frontdesk; each with the BCP-47 tag of its
+    /// language.
+    pub phrases: Vec<(String, Phrases)>,
+    /// Who is called then, in place of whoever is called otherwise.
+    pub contacts: Vec<EmergencyContact>,
+}
+
+/// Somebody who is called when a life may be in danger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmergencyContact {
+    /// Their number; never that of an ambulance.
+    pub number: PhoneNumber,
+    /// When they may be called; always, if nothing is written.
+    pub hours: Option<Week>,
 }
 
 /// A person, or a place with people, who answers the number that is dialled when a conversation is handed over.
@@ -184,11 +201,29 @@ impl Clinic {
         self.exception_on(date).map_or_else(|| self.hours.on(date.weekday()), |exception| &exception.hours)
     }
 
+    /// Who is called for danger to life at a wall time of the clinic's own zone: the first who may be.
+    pub fn on_call(&self, local: DateTime) -> Option<&PhoneNumber> {
+        let is_there = |contact: &&EmergencyContact| answers(contact.hours.as_ref(), local);
+        self.emergency.contacts.iter().find(is_there).map(|contact| &contact.number)
+    }
+
+    /// Whether somebody answers the number that is dialled when a conversation is handed over. A clinic that names nobody
+    /// is taken to answer it at any time.
+    pub fn somebody_answers(&self, local: DateTime) -> bool {
+        self.contacts.is_empty() || self.contacts.iter().any(|contact| answers(contact.hours.as_ref(), local))
+    }
+
     /// Whether the clinic is open at a wall time of its own zone.
     pub fn is_open(&self, local: DateTime) -> bool {
         let minute = Minute::of_time(local.time());
         self.hours_on(local.date()).iter().any(|hours| hours.contain(minute))
     }
+}
+
+/// Whether somebody with these hours is there; without any they always are.
+fn answers(hours: Option<&Week>, local: DateTime) -> bool {
+    let minute = Minute::of_time(local.time());
+    hours.is_none_or(|week| week.on(local.weekday()).iter().any(|span| span.contain(minute)))
 }
 
 #[cfg(test)]
@@ -212,5 +247,20 @@ mod tests {
         ] {
             assert_eq!(clinic.is_open(local.parse().unwrap()), open, "{local}");
         }
+    }
+
+    #[test]
+    fn of_those_who_may_be_called_in_danger_the_first_who_is_there_is_called() {
+        let mut clinic = sample::clinic();
+        let at = |clinic: &Clinic, local: &str| {
+            clinic.on_call(local.parse().unwrap()).map(|known| known.as_e164().to_owned())
+        };
+        assert_eq!(at(&clinic, "2026-12-01T09:00:00"), None, "nobody is named");
+        let contact = |number: &str, hours| EmergencyContact { number: PhoneNumber::parse(number).unwrap(), hours };
+        clinic.emergency.contacts = vec![contact("+15550100901", Some(sample::week())), contact("+15550100902", None)];
+        assert_eq!(at(&clinic, "2026-12-01T09:00:00").as_deref(), Some("+15550100901"));
+        assert_eq!(at(&clinic, "2026-12-01T13:00:00").as_deref(), Some("+15550100902"), "in the lunch break");
+        clinic.emergency.contacts.pop();
+        assert_eq!(at(&clinic, "2026-12-05T09:00:00"), None, "on a Saturday");
     }
 }

@@ -1,8 +1,9 @@
 //! Personas: manners of speaking, and which of them a conversation gets.
 //!
 //! ```text
+//! asked for ─────────────────────────► that persona, if there is one
 //! where (phone and number, desk) ─┐
-//! local time ─────────────────────┼─ first rule that fits ─► persona, else the usual one
+//! local time ─────────────────────┼─ else the first rule that fits, else the usual one
 //! open or closed ─────────────────┘
 //! ```
 
@@ -48,6 +49,9 @@ pub struct Beginning<'a> {
     pub time: Time,
     /// Whether the clinic is open then.
     pub open: bool,
+    /// Who was asked for, by whoever arranged the conversation: the address of a phone number's webhook, staff at the
+    /// desk. A persona that does not exist is not asked for.
+    pub asked: Option<&'a PersonaId>,
 }
 
 /// Where a rule holds.
@@ -102,6 +106,9 @@ pub struct Personas {
 impl Personas {
     /// Who speaks in a conversation that begins like this; `None` when the clinic has no personas.
     pub fn choose(&self, beginning: &Beginning<'_>) -> Option<&Persona> {
+        if let Some(asked) = beginning.asked.and_then(|id| self.persona(id)) {
+            return Some(asked);
+        }
         let rule = self.rules.iter().find(|rule| rule.fits(beginning));
         self.persona(rule.map(|rule| &rule.persona).or(self.usual.as_ref())?)
     }
@@ -160,10 +167,22 @@ mod tests {
             (Place::Desk, "18:00", true, "late"),
             (Place::Desk, "03:00", false, "desk"),
         ] {
-            let beginning = Beginning { place, time: format!("{time}:00").parse().unwrap(), open };
+            let time = format!("{time}:00").parse().unwrap();
+            let beginning = Beginning { place, time, open, asked: None };
             assert_eq!(personas.choose(&beginning).unwrap().name, chosen, "{beginning:?}");
         }
-        let noon = Beginning { place: Place::Desk, time: "12:00:00".parse().unwrap(), open: true };
-        assert_eq!(Personas::default().choose(&noon), None, "a clinic without personas");
+        assert_eq!(Personas::default().choose(&noon(None)), None, "a clinic without personas");
+    }
+
+    fn noon(asked: Option<&PersonaId>) -> Beginning<'_> {
+        Beginning { place: Place::Desk, time: "12:00:00".parse().unwrap(), open: true, asked }
+    }
+
+    #[test]
+    fn who_is_asked_for_speaks_and_who_does_not_exist_is_not_waited_for() {
+        let personas = personas();
+        for (asked, chosen) in [("night", "night"), ("nobody", "desk")] {
+            assert_eq!(personas.choose(&noon(Some(&id(asked)))).unwrap().name, chosen);
+        }
     }
 }

@@ -109,7 +109,11 @@ pub(crate) fn clinic() -> Clinic {
             change_notice: Duration::from_hours(24),
             adult_age: 18,
         },
-        emergency: Emergency { number: "112".to_owned(), say: "Please hang up and dial 1 1 2 now.".to_owned() },
+        emergency: Emergency {
+            number: "112".to_owned(),
+            say: "Please hang up and dial 1 1 2 now.".to_owned(),
+            ..Emergency::default()
+        },
         contacts: vec![Contact { name: "the front office".to_owned(), hours: Some(week()) }],
     }
 }

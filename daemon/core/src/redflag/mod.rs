@@ -29,14 +29,32 @@ fn built_in(language: &str) -> Option<&'static str> {
 
 /// The lists for a clinic: English, and every other of its languages for which there is one.
 pub fn lists(languages: &[String]) -> Vec<Phrases> {
-    let mut tags: Vec<&str> = vec!["en"];
-    for tag in languages {
-        let primary = tag.split(['-', '_']).next().unwrap_or_default();
-        if !tags.iter().any(|known| known.eq_ignore_ascii_case(primary)) {
-            tags.push(primary);
+    lists_with(languages, &[])
+}
+
+/// The lists for a clinic: English, and every other of its languages for which there is one or for which the clinic has
+/// phrases of its `own`. What is its own is denied by the same words as the rest of its language; in a language that has
+/// no list, nothing denies it.
+pub fn lists_with(languages: &[String], own: &[(String, Phrases)]) -> Vec<Phrases> {
+    let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_ascii_lowercase();
+    let mut lists: Vec<(String, Phrases)> = Vec::new();
+    for tag in ["en"].into_iter().chain(languages.iter().map(String::as_str)).chain(own.iter().map(|(tag, _)| &**tag)) {
+        let language = primary(tag);
+        if !lists.iter().any(|(known, _)| *known == language) {
+            let list = Phrases::built_in(&language).unwrap_or_default();
+            lists.push((language, list));
         }
     }
-    tags.into_iter().filter_map(Phrases::built_in).collect()
+    for (tag, phrases) in own {
+        let list = lists.iter_mut().find(|(known, _)| *known == primary(tag));
+        list.expect("every language of theirs has a list").1.add_dangers(phrases);
+    }
+    lists.into_iter().map(|(_, list)| list).filter(|list| !list.is_empty()).collect()
+}
+
+/// Whether Frontdesk comes with a list for the language of a BCP-47 tag.
+pub fn has_list(language: &str) -> bool {
+    built_in(language).is_some()
 }
 
 /// Listens to one caller. It tells of danger once.

@@ -98,6 +98,26 @@ impl Phrases {
         Ok(phrases)
     }
 
+    /// Adds one phrase that means danger, in the form of a line of a list. Fails with what is wrong with it.
+    pub fn add_danger(&mut self, line: &str) -> Result<(), &'static str> {
+        let phrase = phrase(line)?;
+        if phrase.is_empty() {
+            return Err("write at least one word");
+        }
+        self.dangers.push(phrase);
+        Ok(())
+    }
+
+    /// Adds the phrases that mean danger of another list of the same language; what denies stays as it is.
+    pub(super) fn add_dangers(&mut self, other: &Self) {
+        self.dangers.extend(other.dangers.iter().cloned());
+    }
+
+    /// Whether there is nothing to listen for.
+    pub fn is_empty(&self) -> bool {
+        self.dangers.is_empty()
+    }
+
     /// Whether a phrase that ends at or behind token `from` is among the tokens, and is meant.
     pub(super) fn are_in(&self, tokens: &[Token], from: usize) -> bool {
         (0..tokens.len()).any(|at| {

@@ -154,6 +154,62 @@ fn a_list_that_cannot_be_read_is_told_by_its_line() {
     assert_eq!(lists(&["fr-FR".to_owned()]).len(), 1, "English is always listened for");
 }
 
+/// A dentist's, in a clinic that greets in German.
+fn of_a_dentist() -> Watch {
+    let own = |tag: &str, lines: &[&str]| {
+        let mut phrases = Phrases::default();
+        for line in lines {
+            phrases.add_danger(line).unwrap();
+        }
+        (tag.to_owned(), phrases)
+    };
+    let own = [
+        own("en", &["tooth ... (knocked out|fell out)"]),
+        own("de-AT", &["zahn ... (ausgeschlagen|rausgefallen)", "kiefer gebrochen"]),
+        own("tr", &["dişim kırıldı"]),
+    ];
+    Watch::new(lists_with(&["de-DE".to_owned()], &own).into())
+}
+
+#[test]
+fn the_clinics_own_words_are_heard_beside_ours() {
+    for said in [
+        "My son has a tooth that was knocked out",
+        "Mir wurde ein Zahn ausgeschlagen!",
+        "Ich glaube, der Kiefer gebrochen",
+        "Dişim kırıldı, ne yapayım?",
+        "Ich bekomme keine Luft",
+        "I have chest pain",
+    ] {
+        assert!(of_a_dentist().hear(said), "{said:?}");
+    }
+}
+
+#[test]
+fn what_denies_ours_denies_the_clinics_own_too() {
+    for said in [
+        "No, no tooth was knocked out",
+        "Ich habe keinen Zahn ausgeschlagen",
+        "Nein, nicht den Kiefer gebrochen",
+        "A tooth filling, please. It fell out of the calendar",
+    ] {
+        assert!(!of_a_dentist().hear(said), "{said:?}");
+    }
+    assert!(of_a_dentist().hear("Kein Fieber, aber ein Zahn ist ausgeschlagen"), "what denies ends with its clause");
+    let mut watch = of_a_dentist();
+    assert!(!watch.hear("Der Zahn ist"));
+    watch.pause();
+    assert!(!watch.hear(" ausgeschlagen"), "what two people say makes no phrase");
+}
+
+#[test]
+fn a_phrase_of_the_clinics_own_that_cannot_be_read_is_refused() {
+    for wrong in ["", "  ", "...", "(tooth", "(tooth|) out", "to*", "!!"] {
+        assert!(Phrases::default().add_danger(wrong).is_err(), "{wrong:?}");
+    }
+    assert!(Phrases::default().is_empty() && !Phrases::built_in("de").unwrap().is_empty());
+}
+
 proptest! {
     #[test]
     fn no_words_and_no_list_panic(pieces in proptest::collection::vec(".{0,60}", 0..8), list in ".{0,80}") {
@@ -163,5 +219,10 @@ proptest! {
             watch.pause();
         }
         let _ = Phrases::parse(&format!("[phrases]\n{list}"));
+        let mut own = Phrases::default();
+        if own.add_danger(&list).is_ok() {
+            let watch = || Watch::new(lists_with(&[], &[("de".to_owned(), own.clone())]).into());
+            prop_assert!(!watch().hear(""), "silence is no danger");
+        }
     }
 }

@@ -33,6 +33,9 @@ pub const EMERGENCY: &str = "emergency";
 /// The function that ends a conversation. Built in: it is the Bridge that lets the farewell be heard.
 pub const END_CALL: &str = "end_call";
 
+/// The argument of functions whose answers are said, or written to the patient: the language that is spoken.
+pub const LANGUAGE: &str = "language";
+
 /// Every function, in the order in which a conversation meets them.
 pub const ALL: [&str; 12] = [
     CLINIC_INFO,
@@ -57,11 +60,14 @@ const INSTEAD_OF: &str = "Only to move an appointment: its id, exactly as find_a
 /// What there is to call where nothing can be booked.
 const WITHOUT_BOOKING: [&str; 5] = [CLINIC_INFO, TAKE_MESSAGE, TRANSFER, EMERGENCY, END_CALL];
 
+/// What is answered in the same words whoever asks: facts, which the model puts into words, and the end.
+const WITHOUT_LANGUAGE: [&str; 3] = [CLINIC_INFO, EMERGENCY, END_CALL];
+
 /// The declarations of all functions for a clinic, in the order of [`ALL`]; without those about appointments where nothing
-/// can be booked.
+/// can be booked. Where several languages are spoken, most of them ask in which one the caller is.
 pub fn all(clinic: &Clinic) -> Vec<Value> {
     let mut all = vec![
-        clinic_info(),
+        clinic_info(clinic),
         find_slots(clinic),
         hold_slot(),
         book(),
@@ -77,10 +83,27 @@ pub fn all(clinic: &Clinic) -> Vec<Value> {
     if clinic.types.is_empty() {
         all.retain(|function| WITHOUT_BOOKING.iter().any(|name| function["name"] == *name));
     }
+    if clinic.languages.len() > 1 {
+        let asking = all.iter_mut().filter(|function| WITHOUT_LANGUAGE.iter().all(|name| function["name"] != *name));
+        asking.for_each(|function| function["parameters"]["properties"][LANGUAGE] = language(clinic));
+    }
     all
 }
 
-fn clinic_info() -> Value {
+fn language(clinic: &Clinic) -> Value {
+    choice(
+        "The language that you speak with the caller now. What you are to say comes back in it, and so does what is \
+         written to the patient.",
+        clinic.languages.iter().map(String::as_str),
+    )
+}
+
+fn clinic_info(clinic: &Clinic) -> Value {
+    let keywords = format!(
+        "Two to six words to search the clinic's own texts for, in the language of the texts ({}), whatever the caller \
+         speaks: parking, car park, bicycle.",
+        clinic.language
+    );
     let arguments = [
         ("topic", choice("What the question is about.", INFO_TOPICS.map(|(word, _)| word))),
         (
@@ -89,10 +112,12 @@ fn clinic_info() -> Value {
         ),
         ("date", text("The day that is meant, YYYY-MM-DD, if the caller asks about one: are you open on Friday?")),
         ("question", text("The caller's question in their own words.")),
+        ("keywords", text(&keywords)),
     ];
     let what = "Looks up what the clinic tells everybody: opening hours and closed days, address and directions, who works \
-                there, what can be booked, prices, what to bring, languages, and anything else the clinic has written down. \
-                Call it before you answer such a question, and say nothing that it does not return.";
+                there, what can be booked, prices, what to bring, languages; with topic other anything else that the clinic \
+                has written down: parking, access, insurance, children, house rules and so on. Call it before you answer \
+                such a question, and say nothing that it does not return.";
     function(CLINIC_INFO, what, arguments, &["topic"])
 }
 

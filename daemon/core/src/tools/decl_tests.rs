@@ -38,6 +38,22 @@ fn ids_of_the_clinic_are_what_there_is_to_choose_from() {
 }
 
 #[test]
+fn where_several_languages_are_spoken_functions_ask_for_the_callers() {
+    let asks = |clinic: &Clinic| {
+        let declared = all(clinic);
+        let of = |one: &Value| one["parameters"]["properties"][LANGUAGE]["enum"].clone();
+        declared.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), of(one))).collect::<Vec<_>>()
+    };
+    for (name, words) in asks(&riverside()) {
+        let expected =
+            if WITHOUT_LANGUAGE.contains(&&*name) { Value::Null } else { serde_json::json!(["en-US", "de-DE"]) };
+        assert_eq!(words, expected, "{name}");
+    }
+    let one = Clinic { languages: vec!["en-US".to_owned()], ..riverside() };
+    assert!(asks(&one).iter().all(|(_, words)| words.is_null()), "there is nothing to choose");
+}
+
+#[test]
 fn where_nothing_can_be_booked_nothing_is_declared_for_it() {
     let declared = all(&Clinic { types: Vec::new(), ..riverside() });
     let names: Vec<&str> = declared.iter().map(|one| one["name"].as_str().unwrap()).collect();

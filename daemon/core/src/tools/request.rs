@@ -17,6 +17,9 @@ pub use super::args::{ArgumentError, Found as FoundArgument, Wanted as WantedArg
 /// Characters of a message for staff, at most.
 pub const LONGEST_MESSAGE: usize = 600;
 
+/// Bytes of a language's tag, at most (RFC 5646, 4.4.1).
+const LONGEST_TAG: usize = 35;
+
 /// A call of a function, its arguments checked for their form.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Request {
@@ -84,6 +87,8 @@ pub struct Info {
     pub date: Option<Date>,
     /// The question, in the caller's words.
     pub question: Option<String>,
+    /// Words to search the clinic's texts for, in the language of the texts.
+    pub keywords: Option<String>,
 }
 
 /// A subject on which the clinic has something to say.
@@ -331,12 +336,20 @@ impl Request {
     }
 }
 
+/// The language in which the model says it speaks with the caller, as it wrote it; `None` if it says nothing that can be
+/// one. It is a hint beside the request: a slip in it is no reason to refuse anything.
+pub fn language(args: &Value) -> Option<&str> {
+    let tag = args[decl::LANGUAGE].as_str()?.trim();
+    (1..=LONGEST_TAG).contains(&tag.len()).then_some(tag)
+}
+
 fn info(args: &Args<'_>) -> Result<Info, ArgumentError> {
     Ok(Info {
         topic: args.one_of("topic", &INFO_TOPICS, "one of the topics that are declared")?.unwrap_or(Topic::Other),
         about: args.line("about", SHORT)?,
         date: args.date("date")?,
         question: args.line("question", WORDS)?,
+        keywords: args.line("keywords", WORDS)?,
     })
 }
 

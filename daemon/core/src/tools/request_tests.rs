@@ -183,3 +183,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_callers_language_is_a_hint_that_nothing_depends_on() {
+    for (args, language) in [
+        (json!({ "language": "de-DE" }), Some("de-DE")),
+        (json!({ "language": " de " }), Some("de")),
+        (json!({ "language": "" }), None),
+        (json!({ "language": "x".repeat(36) }), None),
+        (json!({ "language": ["de"] }), None),
+        (json!({}), None),
+        (json!("de"), None),
+        (Value::Null, None),
+    ] {
+        assert_eq!(super::language(&args), language, "{args}");
+    }
+    let cancel = json!({ "appointment_id": "a1", "caller_confirmed": true, "language": 7 });
+    assert!(Request::read("cancel", &cancel).is_ok(), "whatever stands there, the call is served");
+}

@@ -31,6 +31,18 @@ pub(super) fn week(mut section: Section<'_>) -> Week {
     week
 }
 
+/// The `hours` of somebody who answers, if they are written; without them they answer at any time.
+pub(super) fn of_somebody(item: &mut Section<'_>) -> Option<Week> {
+    let place = item.place("hours");
+    let before = item.out.errors.len();
+    let hours = item.nested("hours").map(week);
+    if hours.as_ref().is_some_and(Week::is_empty) && item.out.errors.len() == before {
+        let key = item.name("hours");
+        item.out.error(place, key, "has no day", "write one, or leave hours out: then they answer at any time");
+    }
+    hours
+}
+
 /// The spans that `key` lists, in order; none where they overlap, which is complained about.
 pub(super) fn spans(section: &mut Section<'_>, key: &'static str) -> Vec<Hours> {
     let (place, name) = (section.place(key), section.name(key));

@@ -10,6 +10,7 @@
 //! part would make look wrong elsewhere is not complained of a second time.
 
 mod across;
+mod emergency;
 mod hours;
 mod people;
 mod personas;
@@ -19,9 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use frontdesk_core::clinic::Clinic;
 use frontdesk_core::clinic::hours::{DayException, Week};
 use frontdesk_core::clinic::persona::Personas;
-use frontdesk_core::clinic::{Clinic, Emergency};
+use frontdesk_core::twilio::number::PhoneNumber;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -64,6 +66,7 @@ pub(super) fn add(
         time_zone: TimeZone::UTC,
         language: "en-US".to_owned(),
         data: None,
+        knowledge: None,
         personas: Personas::default(),
     };
     let named = clinic.is_some();
@@ -76,6 +79,13 @@ pub(super) fn add(
     };
     let (data, personas) = load(file, &basics, out)?;
     named.then_some(ClinicConfig { data: Some(Arc::new(data)), personas, ..clinic })
+}
+
+/// Complains of what the file says and another part of the configuration makes wrong: the clinic's own `number`.
+pub(super) fn against(clinic: &ClinicConfig, number: &PhoneNumber, out: &mut Complaints) {
+    if let Some(data) = &clinic.data {
+        emergency::calls_others(data, number, out);
+    }
 }
 
 /// Reads the file at `path`; `None` if any of it will not do, with the reasons in `out`.
@@ -98,9 +108,9 @@ fn check(table: Table, path: &Path, basics: &Basics<'_>, out: &mut Complaints) -
     let hours_are_sound = file.out.errors.len() == before;
     let (rules, usual) = services::rules(&mut file);
     let types = services::types(&mut file, usual, &names);
-    let emergency = emergency(&mut file, basics.language);
+    let emergency = emergency::read(&mut file, &languages);
     let contacts = people::contacts(&mut file);
-    let personas = personas::read(&mut file);
+    let personas = personas::read(&mut file, basics.language);
     file.finish();
     across::words(&practitioners, &types, out);
     if hours_are_sound {
@@ -178,48 +188,6 @@ fn opening(file: &mut Section<'_>, today: Date) -> (Week, Vec<DayException>) {
         );
     }
     (week.unwrap_or_default(), hours::exceptions(file, "closures", today))
-}
-
-fn emergency(file: &mut Section<'_>, language: &str) -> Option<Emergency> {
-    file.require("emergency", "write a section [emergency] with the number that is dialled where you are");
-    let mut section = file.nested("emergency")?;
-    section.require("number", "write the number that is dialled when a life is in danger, for example \"112\"");
-    let speaks_english = language.split('-').next().is_some_and(|first| first.eq_ignore_ascii_case("en"));
-    if !speaks_english {
-        section.require("say", "write the sentence that is said then, in the clinic's language");
-    }
-    let number = section.optional("number", emergency_number);
-    let place = section.place("say");
-    let say = section.optional("say", |text| value::line(text, MAX_SAID_CHARS));
-    if let (Some(number), Some(say)) = (&number, &say)
-        && !digits(say).contains(&digits(number))
-    {
-        let remedy = "write it into the sentence, or see which of the two is meant";
-        section.out.advise(place, "[emergency] say", format!("does not name {number}"), remedy);
-    }
-    section.finish();
-    let number = number?;
-    let say = say.unwrap_or_else(|| {
-        format!(
-            "This sounds like an emergency. Please hang up and dial {number} now, or go to the nearest emergency \
-             department."
-        )
-    });
-    Some(Emergency { number, say })
-}
-
-/// `1 1 2` and `112` are one number.
-fn digits(text: &str) -> String {
-    text.chars().filter(char::is_ascii_digit).collect()
-}
-
-fn emergency_number(text: &str) -> Result<String, String> {
-    let text = value::line(text, 40)?;
-    if text.bytes().any(|b| b.is_ascii_digit()) {
-        Ok(text)
-    } else {
-        Err("write digits, for example \"112\"".to_owned())
-    }
 }
 
 /// The `id` of an item, and a complaint if it is missing or taken.

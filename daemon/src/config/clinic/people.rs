@@ -83,13 +83,20 @@ fn practitioner(
     Some(Placed { value, place, keys })
 }
 
-/// With one location, that is where.
+/// With one location, that is where. Without any that could be read, what is wrong is complained of there.
 fn location(item: &mut Section<'_>, places: &[String]) -> Option<LocationId> {
-    if places.len() != 1 {
+    if places.len() > 1 {
         item.require("location", &format!("write one of {}", places.join(", ")));
     }
     let is_written = item.place("location").is_some();
-    let named = item.optional("location", |text| known(text, places, "locations"));
+    let named = item.optional("location", |text| match text.split_once(',') {
+        _ if places.is_empty() => Ok(String::new()),
+        Some(_) => Err(format!(
+            "name one place: who works at two gets an entry for each, with names that tell them apart; locations are {}",
+            places.join(", ")
+        )),
+        None => known(text, places, "locations"),
+    });
     let chosen = if is_written { named } else { places.first().cloned() };
     chosen.and_then(|id| LocationId::parse(&id).ok())
 }
@@ -106,13 +113,29 @@ pub(super) fn contacts(file: &mut Section<'_>) -> Vec<Contact> {
 fn contact(mut item: Section<'_>) -> Contact {
     item.require("name", "write who answers, as it is said: \"the front office\"");
     let name = item.text("name", String::new(), |text| value::line(text, MAX_NAME_CHARS));
-    let (is_written, hours_place) = (item.place("hours").is_some(), item.place("hours"));
-    let before = item.out.errors.len();
-    let hours = item.nested("hours").map(hours::week);
-    if is_written && hours.as_ref().is_some_and(Week::is_empty) && item.out.errors.len() == before {
-        let key = item.name("hours");
-        item.out.error(hours_place, key, "has no day", "write one, or leave hours out: then they answer at any time");
-    }
+    let hours = hours::of_somebody(&mut item);
     item.finish();
     Contact { name, hours }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, complaints, said};
+
+    #[test]
+    fn somebody_at_two_places_is_told_what_would_do_and_nobody_of_a_place_that_is_complained_of_already() {
+        let hill = "[[locations]]\nid = \"hill\"\nname = \"Hill\"\naddress = \"2 Hill Road\"\n";
+        let both = SMALL.replace("[[practitioners]]", &format!("{hill}[[practitioners]]\nlocation = \"main, hill\""));
+        said(
+            &complaints(&both),
+            "clinic.toml:14: [[practitioners]] (osei) location = \"main, hill\": name one place: who works at two gets",
+            "locations are main, hill",
+        );
+        let misspelt = SMALL
+            .replace("\"main\"", "\"Main\"")
+            .replace("name = \"Dr. Osei\"", "name = \"Dr. Osei\"\nlocation = \"Main\"");
+        let found = complaints(&misspelt);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        said(&found, "clinic.toml:4: [[locations]] (Main) id = \"Main\": an id has 1 to 40", "");
+    }
 }

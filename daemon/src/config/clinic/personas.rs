@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::clinic::persona::{At, Persona, PersonaRule, Personas};
 use frontdesk_core::clinic::template::Fact;
+use frontdesk_core::letter::words::base;
 use frontdesk_core::twilio::number::PhoneNumber;
 
 use super::super::section::Section;
@@ -14,9 +15,13 @@ use super::{MAX_NAME_CHARS, MAX_SAID_CHARS, hours, id, known};
 /// A manner of speaking takes a paragraph.
 const MAX_TONE_CHARS: usize = 1000;
 
-/// `[[personas]]` and `[answering]`, which says who speaks when. Without the latter it is always the first one.
-pub(super) fn read(file: &mut Section<'_>) -> Personas {
-    let catalogue = catalogue(file);
+/// What the greetings of the shipped example have in common.
+const SHIPPED_GREETING: &str = "the automated receptionist";
+
+/// `[[personas]]` and `[answering]`, which says who speaks when. Without the latter it is always the first one. Callers are
+/// greeted in `language`.
+pub(super) fn read(file: &mut Section<'_>, language: &str) -> Personas {
+    let catalogue = catalogue(file, language);
     let ids: Vec<String> = catalogue.iter().map(|persona| persona.id.to_string()).collect();
     let mut usual = catalogue.first().map(|persona| persona.id.clone());
     let mut rules = Vec::new();
@@ -34,7 +39,7 @@ pub(super) fn read(file: &mut Section<'_>) -> Personas {
     Personas { catalogue, usual, rules }
 }
 
-fn catalogue(file: &mut Section<'_>) -> Vec<Persona> {
+fn catalogue(file: &mut Section<'_>, language: &str) -> Vec<Persona> {
     let (mut all, mut taken) = (Vec::new(), BTreeMap::new());
     for item in file.items("personas") {
         let Some(mut item) = file.item("personas", item) else { continue };
@@ -45,8 +50,16 @@ fn catalogue(file: &mut Section<'_>) -> Vec<Persona> {
         let name = item.text("name", String::new(), |text| value::line(text, MAX_NAME_CHARS));
         let voice = item.text("voice", String::new(), value::voice);
         let tone = item.text("tone", String::new(), |text| value::sentence(text, MAX_TONE_CHARS));
-        let greeting =
-            item.optional("greeting", |text| prompt::sentence(&value::line(text, MAX_SAID_CHARS)?, &Fact::IN_GREETING));
+        let place = item.place("greeting");
+        let mut is_shipped = false;
+        let greeting = item.optional("greeting", |text| {
+            is_shipped = text.contains(SHIPPED_GREETING);
+            prompt::sentence(&value::line(text, MAX_SAID_CHARS)?, &Fact::IN_GREETING)
+        });
+        if is_shipped && base(language) != "en" {
+            let (name, found) = (item.name("greeting"), format!("is English, and callers are greeted in {language}"));
+            item.out.advise(place, &name, found, "write it in that language; it is said word for word");
+        }
         let (place, key) = (item.place("prompt_file"), item.name("prompt_file"));
         let prompt = prompt::file(&mut item, "prompt_file");
         if let Some(prompt) = &prompt {
@@ -89,4 +102,29 @@ fn rule(mut item: Section<'_>, ids: &[String]) -> Option<PersonaRule> {
 
 fn persona_id(text: &str, ids: &[String]) -> Result<PersonaId, String> {
     PersonaId::parse(&known(text, ids, "personas")?).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{SMALL, read_in};
+
+    #[test]
+    fn the_shipped_greeting_is_advised_of_where_callers_are_greeted_in_another_language() {
+        let say = "number = \"112\"\nsay = \"Bitte legen Sie auf und rufen Sie 112 an.\"";
+        let persona = "[[personas]]\nid = \"calm\"\nname = \"Clara\"\nvoice = \"Kore\"\ntone = \"Ruhig.\"\ngreeting = ";
+        let advice = |language: &str, greeting: &str| {
+            let text = SMALL.replace("number = \"112\"", say) + persona + greeting;
+            let (read, out) = read_in(language, &text);
+            assert!(read.is_some(), "{:#?}", out.errors);
+            out.advice.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let shipped = "\"{clinic}. This is {persona}, the automated receptionist.\"";
+        let told = advice("de-DE", shipped);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let start =
+            "clinic.toml:23: [[personas]] (calm) greeting is English, and callers are greeted in de-DE: write it";
+        assert!(told[0].starts_with(start), "{told:?}");
+        assert_eq!(advice("en-GB", shipped), [""; 0]);
+        assert_eq!(advice("de-DE", "\"{clinic}, hier ist {persona}, die automatische Rezeption.\""), [""; 0]);
+    }
 }

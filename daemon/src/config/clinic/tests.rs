@@ -7,7 +7,7 @@ use super::*;
 const SHIPPED: &str = include_str!("../../../../images/config/clinic.toml");
 
 /// The least that a clinic says of itself.
-const SMALL: &str = r#"[hours]
+pub(super) const SMALL: &str = r#"[hours]
 monday = ["08:00-12:00"]
 [[locations]]
 id = "main"
@@ -30,7 +30,7 @@ fn basics<'a>(zone: &'a TimeZone, language: &'a str) -> Basics<'a> {
     Basics { name: "Riverside Clinic", zone, language, today }
 }
 
-fn read_in(language: &str, text: &str) -> (Option<(Clinic, Personas)>, Complaints) {
+pub(super) fn read_in(language: &str, text: &str) -> (Option<(Clinic, Personas)>, Complaints) {
     let mut out = Complaints::default();
     let zone = TimeZone::get("Europe/Berlin").unwrap();
     let path = Path::new("clinic.toml");
@@ -39,7 +39,7 @@ fn read_in(language: &str, text: &str) -> (Option<(Clinic, Personas)>, Complaint
     (read, out)
 }
 
-fn read(text: &str) -> (Option<(Clinic, Personas)>, Complaints) {
+pub(super) fn read(text: &str) -> (Option<(Clinic, Personas)>, Complaints) {
     read_in("en-US", text)
 }
 
@@ -50,20 +50,20 @@ pub(crate) fn shipped() -> (Clinic, Personas) {
 }
 
 /// The complaints about a file, which must have some.
-fn complaints(text: &str) -> Vec<String> {
+pub(super) fn complaints(text: &str) -> Vec<String> {
     let (read, out) = read(text);
     assert!(read.is_none(), "accepted:\n{text}");
     out.errors.iter().map(ToString::to_string).collect()
 }
 
-fn advice(text: &str) -> Vec<String> {
+pub(super) fn advice(text: &str) -> Vec<String> {
     let (read, out) = read(text);
     assert!(read.is_some(), "{:#?}", out.errors);
     out.advice.iter().map(ToString::to_string).collect()
 }
 
 /// One of `complaints` begins and ends like this.
-fn said(complaints: &[String], start: &str, end: &str) {
+pub(super) fn said(complaints: &[String], start: &str, end: &str) {
     let found = complaints.iter().any(|complaint| complaint.starts_with(start) && complaint.ends_with(end));
     assert!(found, "{start} … {end}\nis not in {complaints:#?}");
 }

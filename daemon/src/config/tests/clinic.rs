@@ -127,3 +127,18 @@ fn a_calendar_of_nobody_in_the_clinic_is_a_slip_of_the_pen() {
     right.write("clinic.toml", SHIPPED_CLINIC);
     assert!(right.load().is_ok());
 }
+
+#[test]
+fn sentences_that_would_be_read_in_another_language_than_they_are_written_in_are_advised_of() {
+    let german = MINIMAL.replace("[phone]", "language = \"de-DE\"\n[phone]");
+    let told = |more: &str| -> Vec<String> {
+        let loaded = Desk::with(&format!("{german}{more}")).load().unwrap();
+        loaded.advice.iter().map(ToString::to_string).collect()
+    };
+    let all = told("");
+    assert_eq!(all.len(), 3, "{all:#?}");
+    let said =
+        "[phone] fallback_say is English, and is read to callers who are greeted in de-DE: write it in that language";
+    assert_eq!(all[0], said);
+    assert_eq!(told("fallback_say = \"Einen Moment bitte.\"\n"), all[1..]);
+}

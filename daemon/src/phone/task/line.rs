@@ -21,7 +21,7 @@ impl Task {
             }
             return;
         }
-        if matches!(self.phase, Phase::HangingUp(..)) {
+        if matches!(self.phase, Phase::HangingUp(..) | Phase::PuttingThrough(_)) {
             // It holds the caller's line until Twilio has hung up: without it the fallback would ring.
             self.line = Some(socket);
             self.bells.line.keep_ringing();

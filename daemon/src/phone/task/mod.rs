@@ -3,6 +3,7 @@
 //! There is no rule about calls in here. The task polls everything by hand in one place: a frame from one socket is
 //! decided upon and written to the other in the same turn, without a channel, a lock or a second task in between.
 
+mod ending;
 mod line;
 
 use std::future::Future;
@@ -23,7 +24,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::calls::Command;
 use super::journal::Journal;
 use super::rest::{HangUp, Rest};
-use crate::conversation::driver::{Driver, Parting};
+use crate::conversation::driver::Driver;
 use crate::conversation::running::View;
 use crate::conversation::tools::Tools;
 use crate::live::Connector;
@@ -65,13 +66,20 @@ pub struct Call {
     pub commands: mpsc::Receiver<Command>,
     /// Where it shows how it is.
     pub view: Arc<View>,
+    /// The document that puts the caller through to whoever is on call for danger to life now.
+    pub on_call: OnCall,
 }
+
+/// Finds out who is on call, and how Twilio is told to ring them; nothing if nobody is.
+pub type OnCall = Box<dyn Fn(Instant) -> Option<String> + Send>;
 
 enum Phase {
     /// The conversation runs.
     Talking,
     /// Twilio is asked to hang up; the stream stays until it has.
     HangingUp(Pin<Box<dyn Future<Output = HangUp> + Send>>, Instant),
+    /// Twilio is asked to ring whoever is on call; the stream stays until it does, or will not.
+    PuttingThrough(Pin<Box<dyn Future<Output = Result<(), String>> + Send>>),
     /// The sockets are being closed.
     Leaving(Instant),
 }
@@ -111,6 +119,7 @@ struct Task {
     journal: Journal,
     commands: mpsc::Receiver<Command>,
     view: Arc<View>,
+    on_call: OnCall,
     stop: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     line: Option<Socket>,
     phase: Phase,
@@ -144,6 +153,7 @@ impl Task {
             journal: call.journal,
             commands: call.commands,
             view: call.view,
+            on_call: call.on_call,
             stop: Some(Box::pin(stop.cancelled_owned())),
             line: None,
             phase: Phase::Talking,
@@ -202,7 +212,11 @@ impl Task {
         match command {
             Command::Attach { socket, token } => self.attach(cx, now, Socket::new(*socket), token),
             // Twilio says that the call is over: what we were asking for has come about.
-            Command::Stop(EndReason::CallerLeft) if matches!(self.phase, Phase::HangingUp(..)) => self.leave(now),
+            Command::Stop(EndReason::CallerLeft)
+                if matches!(self.phase, Phase::HangingUp(..) | Phase::PuttingThrough(_)) =>
+            {
+                self.leave(now);
+            }
             Command::Stop(reason) => self.driver.conversation.stop(now, reason),
         }
         true
@@ -248,29 +262,6 @@ impl Task {
         self.send_line();
     }
 
-    fn part(&mut self, now: Instant, parting: Parting) {
-        match parting {
-            Parting::HangUp(reason) => {
-                self.journal.ended(now, &reason);
-                let rest = Arc::clone(&self.rest);
-                let sid = self.sid;
-                self.phase = Phase::HangingUp(Box::pin(async move { rest.hang_up(sid).await }), now);
-            }
-            Parting::FallBack(reason) | Parting::Gone(reason) => {
-                self.journal.ended(now, &reason);
-                self.leave(now);
-            }
-        }
-    }
-
-    fn leave(&mut self, now: Instant) {
-        self.close_line(1000, "");
-        self.journal.leaving();
-        self.phase = Phase::Leaving(now);
-        // The close is still to be written.
-        self.fresh = true;
-    }
-
     fn flush(&mut self, bells: &Bells, now: Instant) {
         self.flush_line(&bells.line, now);
         if let Some(began) = self.cleared.take() {
@@ -308,37 +299,13 @@ impl Task {
         true
     }
 
-    /// Whether the task is done.
-    fn poll_phase(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        match &mut self.phase {
-            Phase::Talking => false,
-            Phase::HangingUp(asking, since) => {
-                let held = asking.as_mut().poll(cx).is_ready();
-                let given_up = now >= *since + HANG_UP_WITHIN;
-                // A stream that only breaks off says nothing about the call: Twilio would go on to the fallback.
-                let stopped = self.driver.conversation.source().is_some_and(CallLeg::is_over);
-                if given_up && !held {
-                    self.journal.hang_up_given_up(HANG_UP_WITHIN);
-                }
-                if held || stopped || given_up {
-                    self.leave(now);
-                    return self.poll_phase(cx, now);
-                }
-                false
-            }
-            Phase::Leaving(since) => {
-                let closed = self.line.is_none() && !self.driver.is_open();
-                // What the caller has asked for is done, though they have gone.
-                (closed || now >= *since + CLOSE_WITHIN) && !self.driver.is_working()
-            }
-        }
-    }
-
     /// Sets the timer to the next deadline. Returns whether it has passed already.
     fn arm(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let phase = match &self.phase {
             Phase::Talking => (!self.attached).then_some(self.began + STREAM_WITHIN),
             Phase::HangingUp(_, since) => Some(*since + HANG_UP_WITHIN),
+            // Its requests have ends of their own.
+            Phase::PuttingThrough(_) => None,
             // Behind what is still being done the closes are looked at again.
             Phase::Leaving(since) => (!self.driver.is_working()).then_some(*since + CLOSE_WITHIN),
         };
