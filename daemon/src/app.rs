@@ -20,24 +20,30 @@ use tokio_util::sync::CancellationToken;
 use crate::calendar::Backend;
 use crate::calendar::asking::ask;
 use crate::calendar::feed::Feed;
+use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
-use crate::config::{CalendarBackend, Config, TlsFiles};
+use crate::config::{CalendarBackend, Config, MailBackend, TlsFiles};
 use crate::conversation::running::Conversations;
 use crate::conversation::tools::Office;
+use crate::desk::invite::{Invitation, Inviter};
 use crate::desk::selftest::{Asked, Tester};
 use crate::desk::state::{DeskState, DeviceState};
 use crate::desk::task::Makings;
 use crate::desk::{self, hardware};
 use crate::errands::{Diary, Entries, Letters, carriers, watch};
+use crate::google::scope::Feature;
+use crate::google::service::TokenError;
+use crate::google::{Google, GoogleError, Keeper};
 use crate::http::admin::{self, AdminState};
 use crate::http::auth::AdminAuth;
 use crate::http::control::{self, ControlFile};
 use crate::http::public;
 use crate::http::serve::{Acceptor, Limits, serve};
+use crate::knowledge;
 use crate::live::Connector;
-use crate::live::token::TokenError;
 use crate::logging;
-use crate::mail::{MailError, Mailer};
+use crate::mail::retention::{self, Retention};
+use crate::mail::{MailError, Mailer, Route};
 use crate::metrics::{Metrics, Sound};
 use crate::net::{self, RenewedTls, TlsError};
 use crate::notify::Notifier;
@@ -49,7 +55,7 @@ use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
 use crate::phone::sms::Texter;
 use crate::status::{self, Status};
-use crate::store::{Store, StoreError};
+use crate::store::{Keeping, Store, StoreError, backup};
 use crate::supervise::{Fault, Grace, Supervisor};
 use crate::watchdog::{LookAt, Proof};
 
@@ -79,6 +85,9 @@ pub enum AppError {
     /// The credential for Gemini.
     #[error(transparent)]
     Credential(#[from] TokenError),
+    /// Who we are at Google.
+    #[error(transparent)]
+    Google(#[from] GoogleError),
     /// The sentences of the fallback.
     #[error("the fallback of [phone] cannot be spoken")]
     Fallback(#[from] TwimlError),
@@ -123,7 +132,8 @@ pub struct App {
 impl App {
     /// Builds every part and opens the listeners. Blocks on the disk for the store.
     pub async fn start(config: Config, notifier: Notifier) -> Result<Self, AppError> {
-        let Prepared { http, connector, fallback, mailer, calendar, public_tls, admin_tls } = Prepared::of(&config)?;
+        let Prepared { http, connector, fallback, mailer, calendar, google, keeper, public_tls, admin_tls } =
+            Prepared::of(&config)?;
         let store = Store::open(&config.store)?;
         let off = config.desk.device == DeviceSpec::None;
         let first = if off { DeviceState::Off } else { DeviceState::Absent("it is being looked for".to_owned()) };
@@ -133,26 +143,23 @@ impl App {
         let present = Arc::new(move || matches!(seen.device(), DeviceState::Ready(_)));
         let sound = (!off).then_some(Sound { figures, present });
         let metrics = Metrics::with(store.clone(), sound);
-        if store.recovered() > 0 {
-            warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
-        }
         let mut supervisor = Supervisor::new(metrics.clone());
+        start_keeper(keeper, &metrics, &mut supervisor);
+        if store.keeping() != Keeping::Memory {
+            let (of, kept, copies) = (store.clone(), config.store.clone(), config.backups as usize);
+            let zone = config.clinic.time_zone.clone();
+            supervisor.start("backups", move |stop| backup::run(of, kept, copies, zone, stop));
+        }
         let conversations = Conversations::new(config.phone.max_calls, metrics.clone());
         let calls = Calls::new(Arc::clone(&conversations));
-        match store.ended(REMEMBERED).await {
-            Ok(ended) => calls.recall(&ended),
-            // A repeated webhook of an earlier call is rare, and no reason to leave the phone to nobody.
-            Err(error) => error!("calls of before the start would be taken for new ones: {}", logging::chain(&error)),
-        }
+        recall(&calls, &store).await;
         let connector = Arc::new(connector);
-        let office = config.clinic.data.as_ref().map(|data| {
-            let outside = ask(Arc::clone(&calendar), store.clone(), metrics.clone(), Timestamp::now);
-            Office::open(Arc::clone(data), store.clone(), outside)
-        });
-        let office = office.map(|office| office.ok_or(AppError::NoRandomness)).transpose()?;
+        let office = open_office(&config, &calendar, &store, &metrics, &mut supervisor)?;
         let rest = Arc::new(Rest::new(http, &config.phone, metrics.clone()));
+        let troubles = Arc::new(Troubles::new());
         if let (Some(clinic), Some(mailer)) = (&config.clinic.data, mailer) {
-            start_outbox(&config, (clinic, mailer, calendar), &rest, &store, &metrics, &mut supervisor).await;
+            let calendar = (calendar, Arc::clone(&troubles));
+            start_outbox(&config, (clinic, mailer), calendar, &rest, &store, &metrics, &mut supervisor).await;
         }
         let line = Arc::new(PhoneLine {
             checker: PhoneLine::checker(&config.phone),
@@ -171,14 +178,20 @@ impl App {
         });
         let (tester, tests) = Tester::new();
         let tester = if off { Tester::off() } else { tester };
-        let shown = status::Desk { spec: config.desk.device.clone(), state: Arc::clone(&desk_state), figures, tester };
-        let status = Arc::new(Status::new(Arc::clone(&conversations), shown, store.clone(), Clock::read));
+        let (inviter, invitations) = Inviter::new();
+        let inviter = if off { Inviter::off() } else { inviter };
+        let (spec, state) = (config.desk.device.clone(), Arc::clone(&desk_state));
+        let shown = status::Desk { spec, state, figures, tester, inviter };
+        let (running, outside) = (Arc::clone(&conversations), Arc::clone(&google));
+        let status = Status::new(running, shown, outside, store.clone(), Clock::read);
+        let status = Arc::new(status.with_calendars(troubles));
         let state = AdminState {
             store: store.clone(),
             metrics: metrics.clone(),
             calls: Arc::clone(&status) as _,
             health: Arc::clone(&status) as _,
             desk: Arc::clone(&status) as _,
+            google,
         };
 
         let tls = (public_tls, admin_tls);
@@ -202,7 +215,7 @@ impl App {
         let desk = if off {
             None
         } else {
-            start_desk(&config, makings, desk_state, (knobs, figures), tests, &mut supervisor)?
+            start_desk(&config, makings, desk_state, (knobs, figures), (tests, invitations), &mut supervisor)?
         };
         info!("listening for Twilio on {public} as {}", config.phone.public_url);
         info!("listening for people on {admin}");
@@ -266,6 +279,45 @@ impl App {
     }
 }
 
+/// Makes known which calls are over.
+async fn recall(calls: &Calls, store: &Store) {
+    if store.recovered() > 0 {
+        warn!("{} calls were cut by a power loss or a crash; their records are closed", store.recovered());
+    }
+    match store.ended(REMEMBERED).await {
+        Ok(ended) => calls.recall(&ended),
+        // A repeated webhook of an earlier call is rare, and no reason to leave the phone to nobody.
+        Err(error) => error!("calls of before the start would be taken for new ones: {}", logging::chain(&error)),
+    }
+}
+
+/// What the functions of all conversations share, and the task that keeps the clinic's own texts; nothing without the
+/// clinic's data.
+fn open_office(
+    config: &Config,
+    calendar: &Arc<Backend>,
+    store: &Store,
+    metrics: &Metrics,
+    supervisor: &mut Supervisor,
+) -> Result<Option<Arc<Office>>, AppError> {
+    let Some(data) = &config.clinic.data else { return Ok(None) };
+    let outside = ask(Arc::clone(calendar), store.clone(), metrics.clone(), Timestamp::now);
+    let knowledge = config.clinic.knowledge.clone().map(|folder| {
+        let (knowledge, keeper) = knowledge::open(folder);
+        supervisor.start("knowledge", |stop| keeper.run(stop));
+        knowledge
+    });
+    Office::open(Arc::clone(data), store.clone(), outside, knowledge).map(Some).ok_or(AppError::NoRandomness)
+}
+
+/// Starts the task that keeps a person's login at Google, if one is configured.
+fn start_keeper(keeper: Option<Keeper>, metrics: &Metrics, supervisor: &mut Supervisor) {
+    if let Some(keeper) = keeper {
+        let metrics = metrics.clone();
+        supervisor.start("google", move |stop| keeper.run(metrics, stop));
+    }
+}
+
 /// Opens the listeners and begins to serve on them. Returns where, with their real ports; without the control socket the
 /// daemon does its work all the same.
 async fn start_listeners(
@@ -300,11 +352,12 @@ async fn start_listeners(
     Ok((public, admin, control))
 }
 
-/// Starts what carries out the book's errands and what notices changes in the outside calendar, and writes the feed as
-/// the book has it now.
+/// Starts what carries out the book's errands, what notices changes in the outside calendar and what erases old letters,
+/// and writes the feed as the book has it now.
 async fn start_outbox(
     config: &Config,
-    (clinic, mailer, calendar): (&Arc<Clinic>, Mailer, Arc<Backend>),
+    (clinic, mailer): (&Arc<Clinic>, Mailer),
+    (calendar, troubles): (Arc<Backend>, Arc<Troubles>),
     rest: &Arc<Rest>,
     store: &Store,
     metrics: &Metrics,
@@ -320,9 +373,14 @@ async fn start_outbox(
         warn!("the calendar's feed is out of date: {why}");
     }
     outbox::start(store.clone(), Arc::new(carriers(letters, diary)), supervisor, metrics.clone());
+    if let MailBackend::Folder { path, keep_days } = &config.mail.backend
+        && let Some(retention) = Retention::of(path, *keep_days, Clock::read())
+    {
+        supervisor.start("letters", |stop| retention::run(retention, stop));
+    }
     if entries.are_outside() {
         let metrics = metrics.clone();
-        supervisor.start("calendar", move |stop| watch::run(entries, metrics, stop));
+        supervisor.start("calendar", move |stop| watch::run(entries, troubles, metrics, stop));
     }
 }
 
@@ -332,12 +390,12 @@ fn start_desk(
     makings: Makings,
     state: Arc<DeskState>,
     (knobs, figures): (&'static Knobs, &'static Figures),
-    tests: mpsc::Receiver<Asked>,
+    asked: (mpsc::Receiver<Asked>, mpsc::Receiver<Invitation>),
     supervisor: &mut Supervisor,
 ) -> Result<Option<Desk>, AppError> {
     let (desk, side) = Desk::start(hardware::settings(&config.desk), knobs, figures).map_err(AppError::Desk)?;
     let (port, wake) = (hardware::port(side, &config.desk), config.desk.wake);
-    supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, tests, stop));
+    supervisor.start("desk", move |stop| desk::task::run(port, wake, makings, state, asked, stop));
     Ok(Some(desk))
 }
 
@@ -354,6 +412,9 @@ struct Prepared {
     /// Nothing without the clinic's data: nobody is written to.
     mailer: Option<Mailer>,
     calendar: Arc<Backend>,
+    google: Arc<Google>,
+    /// The task that keeps a person's login at Google, if one is configured.
+    keeper: Option<Keeper>,
     public_tls: Option<Arc<RenewedTls>>,
     admin_tls: Option<Arc<RenewedTls>>,
 }
@@ -362,28 +423,66 @@ impl Prepared {
     fn of(config: &Config) -> Result<Self, AppError> {
         let tls = net::client_tls(config.gemini.ca_file.as_deref())?;
         let http = http_client(&tls)?;
+        let (mut google, keeper) = Google::open(&config.google, google_calendars(config), http.clone())?;
+        google.uses = google_uses(config);
+        google.also_busy = google_also_busy(config);
+        let calendar = Arc::new(calendar(config, &google, &http)?);
+        let mailer = |data| Mailer::new(Route::of(&config.mail, &google, &http)?, &config.mail, Arc::clone(data));
+        let mailer = config.clinic.data.as_ref().map(mailer).transpose()?;
         Ok(Self {
-            calendar: Arc::new(calendar(config, &http)?),
+            google: Arc::new(google),
+            keeper,
+            calendar,
             connector: Connector::new(&config.gemini, tls, http.clone())?,
-            http,
             fallback: Fallbacks::new(&config.phone, &config.clinic)?,
-            mailer: config.clinic.data.as_ref().map(|data| Mailer::new(&config.mail, Arc::clone(data))).transpose()?,
+            mailer,
             public_tls: server_tls(config.phone.tls.as_ref())?,
             admin_tls: server_tls(config.admin.tls.as_ref())?,
+            http,
         })
     }
 }
 
-/// The clinic's calendars. Who made their server's certificate is trusted there and nowhere else.
-fn calendar(config: &Config, http: &reqwest::Client) -> Result<Backend, AppError> {
+/// The clinic's calendars. Who made a CalDAV server's certificate is trusted there and nowhere else.
+fn calendar(config: &Config, google: &Google, http: &reqwest::Client) -> Result<Backend, AppError> {
     let http = match &config.calendar.backend {
-        CalendarBackend::Local => http.clone(),
+        CalendarBackend::Local | CalendarBackend::Google(_) => http.clone(),
         CalendarBackend::CalDav(caldav) => http_client(&*net::client_tls(caldav.ca_file.as_deref())?)?,
     };
-    Ok(Backend::new(&config.calendar, http, config.clinic.time_zone.clone()))
+    let google = (google.calendar.clone(), google.hosts.calendar.clone());
+    Ok(Backend::new(&config.calendar, http, google, config.clinic.time_zone.clone()))
 }
 
-/// The client of Twilio's REST API and Google's token endpoint.
+/// Those of the clinic's calendars that are at Google, by their ids there.
+fn google_calendars(config: &Config) -> Vec<String> {
+    match &config.calendar.backend {
+        CalendarBackend::Google(google) => google.calendars.values().cloned().collect(),
+        CalendarBackend::Local | CalendarBackend::CalDav(_) => Vec::new(),
+    }
+}
+
+/// Further calendars there that say when practitioners are busy.
+fn google_also_busy(config: &Config) -> Vec<String> {
+    match &config.calendar.backend {
+        CalendarBackend::Google(google) => google.also_busy.values().flatten().cloned().collect(),
+        CalendarBackend::Local | CalendarBackend::CalDav(_) => Vec::new(),
+    }
+}
+
+/// What Google is used for.
+fn google_uses(config: &Config) -> Vec<Feature> {
+    let calendar = match &config.calendar.backend {
+        CalendarBackend::Local | CalendarBackend::CalDav(_) => None,
+        CalendarBackend::Google(_) => Some(Feature::Calendar),
+    };
+    let mail = match &config.mail.backend {
+        MailBackend::Folder { .. } | MailBackend::Smtp(_) => None,
+        MailBackend::Gmail => Some(Feature::Mail),
+    };
+    calendar.into_iter().chain(mail).collect()
+}
+
+/// The client of Twilio's REST API and of Google.
 pub fn http_client(tls: &rustls::ClientConfig) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::session::id::ConversationId;
 use frontdesk_core::units::Dbfs;
@@ -11,15 +12,19 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::{Figures, Gauge};
 use http::StatusCode;
 
+use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
 use crate::desk;
+use crate::desk::invite::{InviteError, Inviter};
 use crate::desk::selftest::{TestError, Tester};
 use crate::desk::state::{DeskState, DeviceState};
+use crate::google::Google;
 use crate::http::admin::{CallControl, DeskView, HealthSource};
+use crate::http::outside::LATE;
 use crate::http::reply::{
-    ActiveCall, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskTest, DeskWord, GeminiHealth, Health,
-    HealthStatus, Refused, StoreHealth, StoreState,
+    ActiveCall, CalendarHealth, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskTest, DeskWord,
+    GeminiHealth, GoogleHealth, Health, HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
 };
 use crate::live::health::{LiveState, fault_word};
 use crate::store::{Keeping, Store};
@@ -32,7 +37,9 @@ const ALARMED: Duration = Duration::from_mins(10);
 pub struct Status {
     desk: Desk,
     conversations: Arc<Conversations>,
+    google: Arc<Google>,
     store: Store,
+    calendars: Arc<Troubles>,
     clock: fn() -> Clock,
     started: Instant,
     /// Records known to be lost, and when that was noticed.
@@ -49,12 +56,27 @@ pub struct Desk {
     pub figures: &'static Figures,
     /// Who tests it.
     pub tester: Tester,
+    /// Who begins conversations there for others.
+    pub inviter: Inviter,
 }
 
 impl Status {
-    /// Looks at `conversations` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
-    pub fn new(conversations: Arc<Conversations>, desk: Desk, store: Store, clock: fn() -> Clock) -> Self {
-        Self { desk, conversations, store, clock, started: Instant::now(), lost: Mutex::default() }
+    /// Looks at `conversations`, `google` and `store`; `clock` is read for every answer, because it may have been set meanwhile.
+    pub fn new(
+        conversations: Arc<Conversations>,
+        desk: Desk,
+        google: Arc<Google>,
+        store: Store,
+        clock: fn() -> Clock,
+    ) -> Self {
+        let (calendars, started) = (Arc::default(), Instant::now());
+        Self { desk, conversations, google, store, calendars, clock, started, lost: Mutex::default() }
+    }
+
+    /// Looks at what is wrong with outside calendars, too.
+    #[must_use]
+    pub fn with_calendars(self, calendars: Arc<Troubles>) -> Self {
+        Self { calendars, ..self }
     }
 
     /// One line for `systemctl status`.
@@ -73,12 +95,23 @@ impl Status {
         let store = match self.store_health().state {
             StoreState::Ok => "",
             StoreState::Behind => " · disk takes no records",
-            StoreState::Afresh => " · records in a new file",
+            StoreState::Afresh => " · store was damaged, see frontdeskctl status",
+            StoreState::Damaged => " · store is damaged: restart the daemon",
             StoreState::Memory => " · records in memory only",
         };
+        let dead = match self.store.errands_dead() {
+            0 => String::new(),
+            many => format!(" · {many} given up in the outbox"),
+        };
+        let late = if self.outbox().oldest_age_s >= LATE.as_secs() { " · the outbox is late" } else { "" };
+        let calendar = if self.calendar(Instant::now()).unusable > 0 { " · calendar not usable" } else { "" };
         let draining = if self.conversations.is_draining() { " · draining" } else { "" };
         let desk = self.desk.state.words().map(|words| format!(" · {words}")).unwrap_or_default();
-        format!("{calls}{desk} · {gemini}{store}{draining}")
+        let google = match GoogleHealth::of(&self.google).state {
+            state if state.needs_somebody() => " · Google needs somebody (frontdeskctl google)",
+            _ => "",
+        };
+        format!("{calls}{desk} · {gemini}{google}{store}{dead}{late}{calendar}{draining}")
     }
 
     /// What the desk's audio threads have counted by now.
@@ -115,29 +148,28 @@ impl Status {
     fn store_health(&self) -> StoreHealth {
         let state = match self.store.keeping() {
             Keeping::Memory => StoreState::Memory,
+            _ if self.store.is_damaged() => StoreState::Damaged,
             _ if self.store.is_behind() => StoreState::Behind,
             Keeping::Afresh => StoreState::Afresh,
             Keeping::File => StoreState::Ok,
         };
         let (dropped, failed) = (self.store.dropped_records(), self.store.failed_records());
-        StoreHealth { state, waiting: self.store.waiting_records(), dropped, failed }
+        let why = self.store.salvage().map(ToString::to_string);
+        StoreHealth { state, waiting: self.store.waiting_records(), dropped, failed, why }
     }
 
-    fn gemini(&self) -> GeminiHealth {
-        let (state, since) = self.conversations.health().state(Instant::now());
-        let (state, why) = state.words();
-        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why: why.map(str::to_owned) }
-    }
-}
-
-impl HealthSource for Status {
-    fn health(&self) -> Health {
+    /// How the daemon is when its monotonic clock shows `now`.
+    pub fn health_at(&self, now: Instant) -> Health {
         let store = self.store_health();
-        let gemini = self.gemini();
+        let gemini = self.gemini(now);
         let loses_records = self.loses_records(store.dropped + store.failed);
         // Suspect or down: new calls go to the fallback.
-        let reached = !self.conversations.health().is_down(Instant::now()) && gemini.state != "down";
-        let well = reached && store.state == StoreState::Ok && !loses_records && !self.lacks_its_desk();
+        let reached = !self.conversations.health().is_down(now) && gemini.state != "down";
+        let google = GoogleHealth::of(&self.google);
+        let (outbox, calendar) = (self.outbox(), self.calendar(now));
+        let works_outside = outbox.why.is_none() && calendar.why.is_none() && !google.state.needs_somebody();
+        let keeps_records = store.state == StoreState::Ok && !loses_records;
+        let well = reached && keeps_records && works_outside && !self.lacks_its_desk();
         let status = match (self.conversations.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,
@@ -152,7 +184,32 @@ impl HealthSource for Status {
             gemini,
             store,
             desk: self.desk_health(),
+            google,
+            outbox,
+            calendar,
         }
+    }
+
+    fn outbox(&self) -> OutboxHealth {
+        let clock = (self.clock)();
+        let oldest = self.store.oldest_errand_age(clock.civil(clock.instant()));
+        OutboxHealth::of(self.store.errands_waiting(), self.store.errands_dead(), oldest)
+    }
+
+    fn calendar(&self, now: Instant) -> CalendarHealth {
+        CalendarHealth::of(self.calendars.lasting(LATE, now))
+    }
+
+    fn gemini(&self, now: Instant) -> GeminiHealth {
+        let (state, since) = self.conversations.health().state(now);
+        let (state, why) = state.words();
+        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why: why.map(str::to_owned) }
+    }
+}
+
+impl HealthSource for Status {
+    fn health(&self) -> Health {
+        self.health_at(Instant::now())
     }
 }
 
@@ -205,6 +262,13 @@ impl DeskView for Status {
     fn test(&self) -> Pin<Box<dyn Future<Output = Result<DeskTest, Refused>> + Send + '_>> {
         Box::pin(async { self.desk.tester.test().await.map_err(|error| refused(&error)) })
     }
+
+    fn talk(
+        &self,
+        persona: Option<PersonaId>,
+    ) -> Pin<Box<dyn Future<Output = Result<ConversationId, Refused>> + Send + '_>> {
+        Box::pin(async { self.desk.inviter.begin(persona).await.map_err(|error| not_begun(&error)) })
+    }
 }
 
 fn refused(error: &TestError) -> Refused {
@@ -217,6 +281,17 @@ fn refused(error: &TestError) -> Refused {
         TestError::StoodStill => (StatusCode::SERVICE_UNAVAILABLE, "no_sound"),
         TestError::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "test_failed"),
         TestError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+    };
+    Refused::new(status, code, error.to_string())
+}
+
+fn not_begun(error: &InviteError) -> Refused {
+    let (status, code) = match error {
+        InviteError::Talking => (StatusCode::CONFLICT, "talking"),
+        InviteError::NotNow => (StatusCode::CONFLICT, "not_now"),
+        InviteError::NoPersona(_) => (StatusCode::NOT_FOUND, "no_such_persona"),
+        InviteError::Off | InviteError::NoDevice(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_device"),
+        InviteError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
     };
     Refused::new(status, code, error.to_string())
 }

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp, civil};
 use super::client::Client;
 use super::show::{date_time, number, plain, span, table};
 use super::{CtlError, Verdict, View};
-use crate::http::reply::{AppointmentList, AuditCheck, AuditList, MessageList};
+use crate::http::reply::{AppointmentList, AuditCheck, AuditList, MessageList, Retried};
 use crate::store::{AuditEntry, Errands, ListedAppointment, ListedErrand, ListedMessage, MAX_LISTED};
 
 /// Which appointments are listed.
@@ -127,9 +127,10 @@ pub(super) async fn read(client: &Client, view: &mut View<'_>, id: i64) -> Resul
     Ok(Verdict::Well)
 }
 
-/// Lists what is to be done outside and is not. Something that was given up is no good answer.
-pub(super) async fn outbox(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
-    let answer = client.ask(Method::GET, "/v1/outbox").await?;
+/// Lists what is to be done outside and is not, or what was given up alone. Something that was given up is no good answer.
+pub(super) async fn outbox(client: &Client, view: &mut View<'_>, only_dead: bool) -> Result<Verdict, CtlError> {
+    let path = if only_dead { "/v1/outbox?dead=true" } else { "/v1/outbox" };
+    let answer = client.ask(Method::GET, path).await?;
     let Errands { waiting, dead, oldest_age_s, errands } = answer.json()?;
     let verdict = if dead == 0 { Verdict::Well } else { Verdict::Unwell };
     if view.json {
@@ -165,6 +166,19 @@ fn undone(errand: &ListedErrand, zone: &TimeZone) -> [String; 7] {
 /// Has an errand tried now.
 pub(super) async fn retry(client: &Client, view: &mut View<'_>, id: i64) -> Result<Verdict, CtlError> {
     tell(client, view, Method::POST, &format!("/v1/outbox/{id}/retry"), "is tried again").await
+}
+
+/// Has all errands tried now that were given up.
+pub(super) async fn retry_dead(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
+    let answer = client.ask(Method::POST, "/v1/outbox/retry").await?;
+    let Retried { retried } = answer.json()?;
+    if view.json {
+        view.line(answer.text()?)?;
+    } else {
+        let (errands, are) = if retried == 1 { ("errand", "is") } else { ("errands", "are") };
+        view.line(format_args!("{retried} {errands} that had been given up {are} tried again"))?;
+    }
+    Ok(Verdict::Well)
 }
 
 /// Gives an errand up for good.

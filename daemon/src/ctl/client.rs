@@ -7,17 +7,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::uri::Scheme;
 use http::{Method, Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
+use super::browser::BrowserError;
 use crate::config::Secret;
 use crate::http::reply::Failure;
 use crate::net::{self, Stream, TlsError};
@@ -60,10 +62,12 @@ pub enum CtlError {
         source: std::io::Error,
     },
     /// It was reached and does not answer.
-    #[error("{place} did not answer within {ANSWER_WITHIN:?}")]
+    #[error("{place} did not answer within {within:?}")]
     Silent {
         /// Where it was asked.
         place: String,
+        /// For how long it was waited.
+        within: Duration,
     },
     /// It answered that it cannot.
     #[error("{message}")]
@@ -89,6 +93,17 @@ pub enum CtlError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// Only the control socket serves it.
+    #[error("{what} goes over the control socket alone, not over {url}: run it on the box, without --url")]
+    SocketOnly {
+        /// What was given.
+        url: String,
+        /// What was wanted.
+        what: &'static str,
+    },
+    /// Nobody could log in at Google.
+    #[error(transparent)]
+    Browser(#[from] BrowserError),
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -104,8 +119,8 @@ impl CtlError {
             Self::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. }
             | Self::NotAllowed { .. } => 4,
             Self::NotRunning { .. } | Self::Unreachable { .. } | Self::Silent { .. } => 3,
-            Self::Url { .. } => 2,
-            Self::Refused { .. } | Self::Foreign { .. } | Self::Tls(_) | Self::Output(_) => 1,
+            Self::Url { .. } | Self::SocketOnly { .. } => 2,
+            Self::Refused { .. } | Self::Foreign { .. } | Self::Browser(_) | Self::Tls(_) | Self::Output(_) => 1,
         };
         ExitCode::from(code)
     }
@@ -147,6 +162,14 @@ impl Target {
         let tls = if secure { Some(TlsConnector::from(net::client_tls(ca_file)?)) } else { None };
         let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
         Ok(Self::Http { authority: authority.to_string(), host, port, tls })
+    }
+
+    /// What must not be asked over the admin listener is told before anybody takes trouble over it.
+    pub(super) fn needs_socket(&self, what: &'static str) -> Result<(), CtlError> {
+        match self {
+            Self::Socket(_) => Ok(()),
+            Self::Http { authority, .. } => Err(CtlError::SocketOnly { url: authority.clone(), what }),
+        }
     }
 
     /// For messages.
@@ -209,20 +232,45 @@ impl Client {
 
     /// Asks, and takes any answer.
     pub(super) async fn ask_any(&self, method: Method, path: &str) -> Result<Answer, CtlError> {
+        self.answered(method, path, None, ANSWER_WITHIN).await
+    }
+
+    /// Asks with a document, and takes any answer but a failure, for which it waits that long.
+    pub(super) async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        document: &impl Serialize,
+        within: Duration,
+    ) -> Result<Answer, CtlError> {
+        let body = serde_json::to_vec(document).expect("what we ask with is JSON").into();
+        self.answered(method, path, Some(body), within).await?.unless_failed()
+    }
+
+    async fn answered(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        within: Duration,
+    ) -> Result<Answer, CtlError> {
         let place = self.target.place();
-        let exchange = tokio::time::timeout(ANSWER_WITHIN, self.exchange(method, path));
-        let (status, body) = exchange.await.map_err(|_| CtlError::Silent { place: place.clone() })??;
+        let exchange = tokio::time::timeout(within, self.exchange(method, path, body));
+        let (status, body) = exchange.await.map_err(|_| CtlError::Silent { place: place.clone(), within })??;
         Ok(Answer { status, body, place })
     }
 
-    async fn exchange(&self, method: Method, path: &str) -> Result<(StatusCode, Bytes), CtlError> {
+    async fn exchange(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<(StatusCode, Bytes), CtlError> {
         let foreign = |why: String| CtlError::Foreign { place: self.target.place(), why };
         let mut request = Request::builder().method(method).uri(path).header(HOST, self.target.authority());
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
         // The control socket knows who asks.
         if let (Some(token), Target::Http { .. }) = (&self.token, &self.target) {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        let request = request.body(Empty::<Bytes>::new());
+        let request = request.body(Full::new(body.unwrap_or_default()));
         let request =
             request.map_err(|_| CtlError::Url { url: self.target.place(), why: "no header can carry the token" })?;
         let stream = TokioIo::new(self.target.connect().await?);

@@ -3,13 +3,14 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use frontdesk_core::clinic::ids::PersonaId;
 use http::Method;
 use serde_json::json;
 
 use super::client::Client;
 use super::show::{plain, table};
 use super::{CtlError, Verdict, View};
-use crate::http::reply::{DeskDevice, DeskDevices, DeskReport, DeskWord};
+use crate::http::reply::{DeskDevice, DeskDevices, DeskReport, DeskTalk, DeskWord};
 
 /// Meters move as fast as a person can read them.
 const METERS_EVERY: Duration = Duration::from_millis(100);
@@ -63,6 +64,23 @@ pub(super) async fn levels(client: &Client, view: &mut View<'_>) -> Result<Verdi
             return Ok(Verdict::Well);
         }
     }
+}
+
+/// Begins a conversation there.
+pub(super) async fn talk(
+    client: &Client,
+    view: &mut View<'_>,
+    persona: Option<&PersonaId>,
+) -> Result<Verdict, CtlError> {
+    // An id has no character that means something in an address.
+    let query = persona.map_or_else(String::new, |persona| format!("?persona={persona}"));
+    let DeskTalk { call_sid } = client.ask(Method::POST, &format!("/v1/desk/talk{query}")).await?.json()?;
+    if view.json {
+        view.line(json!({ "call_sid": call_sid }))?;
+    } else {
+        view.line(format_args!("a conversation begins at the desk: {call_sid}"))?;
+    }
+    Ok(Verdict::Well)
 }
 
 async fn ask(client: &Client) -> Result<DeskReport, CtlError> {

@@ -6,10 +6,13 @@
 //! ```
 
 mod book;
+mod browser;
 mod calls;
 mod client;
 mod desk;
 mod desk_test;
+mod google;
+mod google_login;
 mod show;
 mod status;
 
@@ -17,12 +20,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::session::id::ConversationId;
 use jiff::tz::TimeZone;
 
 use crate::config::Secret;
 use client::{Client, Target};
 
+pub use browser::BrowserError;
 pub use client::CtlError;
 
 const EXAMPLES: &str = "\
@@ -36,9 +41,12 @@ Examples:
   frontdeskctl desk                        the speakerphone, and how well its sound runs
   frontdeskctl desk levels                 live meters of microphone and loudspeaker
   frontdeskctl desk test                   play a sound there, and say what is wrong
+  frontdeskctl desk talk --persona guide   begin a conversation there, in the voice of one of the clinic's personas
   frontdeskctl appointments                what is booked in the next seven days
   frontdeskctl messages                    what callers left for staff
   frontdeskctl outbox                      what is still to be done outside: calendar, mail, SMS
+  frontdeskctl google login                let the clinic's Google account be used
+  frontdeskctl google test                 try out calendars and mail at Google
   frontdeskctl drain                       take no new calls, before a restart
   FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
 
@@ -131,6 +139,11 @@ enum Command {
         #[command(flatten)]
         rows: book::Rows,
     },
+    /// Look after access to Google, for calendars and mail
+    Google {
+        #[command(subcommand)]
+        command: Option<GoogleCommand>,
+    },
     /// Say in one word how the daemon is; for scripts, by the exit status
     Health,
     /// Print the daemon's counters (OpenMetrics)
@@ -175,17 +188,44 @@ enum AuditCommand {
 #[derive(Debug, Subcommand)]
 enum OutboxCommand {
     /// List what waits and what was given up. The default
-    List,
+    List {
+        /// Only what was given up
+        #[arg(long)]
+        dead: bool,
+    },
     /// Try an errand now, also one that was given up
     Retry {
         /// The errand's number
-        id: i64,
+        #[arg(required_unless_present = "dead")]
+        id: Option<i64>,
+        /// All that were given up, such as after the settings were mended
+        #[arg(long, conflicts_with = "id")]
+        dead: bool,
     },
     /// Give an errand up for good
     Drop {
         /// The errand's number
         id: i64,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum GoogleCommand {
+    /// Show who the daemon is at Google, and until when. The default
+    Status,
+    /// Let somebody log in in a browser, and use that from now on, without a restart
+    ///
+    /// Shows an address to open, here or on another machine, and waits for the browser to come back. On any error everything
+    /// is as it was.
+    Login(google_login::Options),
+    /// Try out what the daemon does at Google: read and write calendars, send mail; the exit status is 1 if something fails
+    ///
+    /// A test event takes no time in the calendar and is deleted at once.
+    Test(google::Trial),
+    /// Forget the login, here and at Google
+    ///
+    /// Google then forgets all that the account has granted to the OAuth project, whoever uses it.
+    Logout,
 }
 
 #[derive(Debug, Subcommand)]
@@ -202,6 +242,14 @@ enum DeskCommand {
     /// sound that was lost. Refused while a conversation runs; a conversation that begins ends the test. The exit status
     /// is 1 when something is wrong.
     Test,
+    /// Begin a conversation there, as the button does
+    ///
+    /// Prints the conversation's identifier: frontdeskctl calls end ends it.
+    Talk {
+        /// Who speaks: the id of one of the clinic's personas. Without it the one whom clinic.toml has speak there now
+        #[arg(long, value_name = "ID", value_parser = PersonaId::parse)]
+        persona: Option<PersonaId>,
+    },
 }
 
 /// Whether the answer is a good one.
@@ -240,6 +288,9 @@ pub async fn run(
         Command::Desk { command: Some(DeskCommand::List) } => desk::list(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::Levels) } => desk::levels(&client, &mut view).await,
         Command::Desk { command: Some(DeskCommand::Test) } => desk_test::test(&client, &mut view).await,
+        Command::Desk { command: Some(DeskCommand::Talk { persona }) } => {
+            desk::talk(&client, &mut view, persona.as_ref()).await
+        }
         Command::Appointments(days) => book::appointments(&client, &mut view, &days).await,
         Command::Messages { command: None, which }
         | Command::Messages { command: Some(MessagesCommand::List(which)), .. } => {
@@ -250,9 +301,21 @@ pub async fn run(
         }
         Command::Audit { command: None, rows } => book::audit(&client, &mut view, &rows).await,
         Command::Audit { command: Some(AuditCommand::Check), .. } => book::check_audit(&client, &mut view).await,
-        Command::Outbox { command: None | Some(OutboxCommand::List) } => book::outbox(&client, &mut view).await,
-        Command::Outbox { command: Some(OutboxCommand::Retry { id }) } => book::retry(&client, &mut view, id).await,
+        Command::Outbox { command: None } => book::outbox(&client, &mut view, false).await,
+        Command::Outbox { command: Some(OutboxCommand::List { dead }) } => book::outbox(&client, &mut view, dead).await,
+        Command::Outbox { command: Some(OutboxCommand::Retry { id: Some(id), .. }) } => {
+            book::retry(&client, &mut view, id).await
+        }
+        Command::Outbox { command: Some(OutboxCommand::Retry { id: None, .. }) } => {
+            book::retry_dead(&client, &mut view).await
+        }
         Command::Outbox { command: Some(OutboxCommand::Drop { id }) } => book::give_up(&client, &mut view, id).await,
+        Command::Google { command: None | Some(GoogleCommand::Status) } => google::status(&client, &mut view).await,
+        Command::Google { command: Some(GoogleCommand::Login(options)) } => {
+            google_login::login(&client, &mut view, &options).await
+        }
+        Command::Google { command: Some(GoogleCommand::Test(trial)) } => google::test(&client, &mut view, &trial).await,
+        Command::Google { command: Some(GoogleCommand::Logout) } => google::logout(&client, &mut view).await,
         Command::Health => status::health(&client, &mut view).await,
         Command::Metrics => status::metrics(&client, &mut view).await,
         Command::Drain => status::drain(&client, &mut view).await,

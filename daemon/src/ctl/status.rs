@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::Client;
-use super::show::{between, span, table, time};
+use super::show::{between, plain, span, table, time};
 use super::{CtlError, Verdict, View};
-use crate::http::reply::{CallList, Draining, Health, HealthStatus, ListedCall, StoreHealth, StoreState};
+use crate::http::reply::{
+    CallList, Draining, GoogleState, Health, HealthStatus, ListedCall, OutboxHealth, StoreHealth, StoreState,
+};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// Home, and clear what is below.
@@ -111,23 +113,31 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         "unknown" => format!("not known since {}", time(gemini.since, view.zone)),
         known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
     };
-    [
+    let mut lines = vec![
         format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
         format!("up          {}", span(Duration::from_secs(health.uptime_s))),
         format!("calls       {} of {}", health.active_calls, health.max_calls),
         format!("Gemini      {gemini}"),
-        format!("records     {}", records(health.store)),
+        format!("records     {}", records(&health.store)),
         format!("desk        {}", super::desk::device(desk.state, desk.device.as_deref(), desk.why.as_deref())),
-    ]
-    .join("\n")
+        format!("outbox      {}", outbox(&health.outbox)),
+        format!("calendars   {}", health.calendar.why.as_deref().map_or_else(|| "no trouble".to_owned(), plain)),
+    ];
+    if health.google.state != GoogleState::Unused {
+        lines.push(format!("Google      {}", super::google::state(&health.google)));
+    }
+    lines.join("\n")
 }
 
 /// Where they are, and what was lost of them; why is in the log.
-fn records(store: StoreHealth) -> String {
+fn records(store: &StoreHealth) -> String {
     let place = match store.state {
         StoreState::Ok => None,
         StoreState::Behind => Some(format!("{} wait: the disk takes nothing", store.waiting)),
-        StoreState::Afresh => Some("in a new file: the old one was damaged and lies beside it".to_owned()),
+        StoreState::Afresh => {
+            Some(store.why.clone().unwrap_or_else(|| "in a new file: the old one was damaged".to_owned()))
+        }
+        StoreState::Damaged => Some("in a damaged file: restart the daemon, which saves what can be read".to_owned()),
         StoreState::Memory => Some("in memory only, until the daemon stops: its file cannot be used".to_owned()),
     };
     let lost =
@@ -137,6 +147,17 @@ fn records(store: StoreHealth) -> String {
         return "all kept".to_owned();
     }
     format!("{} (journalctl -u frontdeskd says why)", words.join("; "))
+}
+
+/// What is still to be done outside.
+fn outbox(outbox: &OutboxHealth) -> String {
+    match (&outbox.why, outbox.waiting) {
+        (Some(why), _) => plain(why),
+        (None, 0) => "nothing waits".to_owned(),
+        (None, waiting) => {
+            format!("{waiting} waiting, the oldest for {}", span(Duration::from_secs(outbox.oldest_age_s)))
+        }
+    }
 }
 
 fn running(calls: &[ListedCall], view: &View<'_>) -> String {

@@ -10,9 +10,11 @@
 //! | `GET /v1/desk` | [`DeskReport`]: the speakerphone, its levels, what has gone wrong with its sound |
 //! | `GET /v1/desk/devices` | [`DeskDevices`]: what could serve as one, and how it would be opened |
 //! | `POST /v1/desk/test` | [`DeskTest`], after some seconds of sound; 409 while a conversation or a test runs, 503 without a device |
+//! | `POST /v1/desk/talk?persona=` | 201 [`DeskTalk`]: a conversation begins there, in that persona's voice if one is named; 404 if there is no such persona, 409 while one runs, 503 without a device |
 //! | `POST /v1/drain` | 202; on the control socket only |
 //!
-//! What there is for the appointment book and the outbox is in [`book`](super::book).
+//! What there is for the appointment book and the outbox is in [`book`](super::book), for access to Google in
+//! [`google`].
 //!
 //! Everything else, and everything that fails, is a [`Failure`](super::reply::Failure).
 
@@ -31,14 +33,17 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::session::id::ConversationId;
 use serde::Deserialize;
 
 use super::auth::{self, AdminAuth};
+use super::google;
 use super::reply::{
-    ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, DeskTest, Draining, Ending, Health, HealthStatus,
-    ListedCall, Refused,
+    ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, DeskTalk, DeskTest, Draining, Ending, Health,
+    HealthStatus, ListedCall, Refused,
 };
+use crate::google::Google;
 use crate::logging::chain;
 use crate::metrics::{self, Metrics};
 use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};
@@ -47,8 +52,8 @@ use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};
 const LISTED: usize = 50;
 /// How long a person waits for a disk that does not answer.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// No request of ours has a body worth mentioning.
-const MAX_BODY: u64 = 16 * 1024;
+/// No request of ours has a larger body.
+pub(super) const MAX_BODY: u64 = 16 * 1024;
 
 /// The running calls, as seen by people. Called from request handlers: no method may block.
 pub trait CallControl: Send + Sync {
@@ -74,6 +79,11 @@ pub trait DeskView: Send + Sync {
     fn devices(&self) -> DeskDevices;
     /// Plays a sound and judges what comes back; takes some seconds. Dropped, it ends.
     fn test(&self) -> Pin<Box<dyn Future<Output = Result<DeskTest, Refused>> + Send + '_>>;
+    /// Begins a conversation as the button does, in which `persona` speaks if one is named; answers which.
+    fn talk(
+        &self,
+        persona: Option<PersonaId>,
+    ) -> Pin<Box<dyn Future<Output = Result<ConversationId, Refused>> + Send + '_>>;
 }
 
 /// What the REST needs of the daemon; clones share it.
@@ -89,6 +99,8 @@ pub struct AdminState {
     pub health: Arc<dyn HealthSource>,
     /// The front desk.
     pub desk: Arc<dyn DeskView>,
+    /// Access to Google, for calendars and mail.
+    pub google: Arc<Google>,
 }
 
 impl AdminState {
@@ -101,13 +113,14 @@ impl AdminState {
 pub fn router(state: AdminState, auth: AdminAuth) -> Router {
     let guard = (auth, state.metrics.clone());
     // Layers run from the last to the first: nobody learns from a refusal whether a path exists.
-    let router = rest().layer(from_fn(limit_body)).layer(from_fn_with_state(guard, auth::admit));
+    let router = closed(rest()).layer(from_fn(limit_body)).layer(from_fn_with_state(guard, auth::admit));
     router.layer(axum::middleware::map_response(secure)).with_state(state)
 }
 
-/// The same for the control socket, whose callers have been authorised already, and draining.
+/// The same for the control socket, whose callers have been authorised already, and what only they may ask.
 pub(super) fn control_routes(state: AdminState) -> Router {
-    let router = rest().route("/v1/drain", post(drain)).layer(from_fn(limit_body));
+    let router = rest().route("/v1/drain", post(drain)).merge(google::control_routes());
+    let router = closed(router).layer(from_fn(limit_body));
     router.layer(axum::middleware::map_response(secure)).with_state(state)
 }
 
@@ -120,7 +133,14 @@ fn rest() -> Router<AdminState> {
         .route("/v1/desk", get(desk))
         .route("/v1/desk/devices", get(devices))
         .route("/v1/desk/test", post(test_desk))
+        .route("/v1/desk/talk", post(talk))
         .merge(super::book::routes())
+        .merge(google::routes())
+}
+
+/// With an answer of ours for what is not there, and for what is not asked that way.
+fn closed(router: Router<AdminState>) -> Router<AdminState> {
+    router
         .fallback(async || Refused::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Refused::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this path is not asked that way: see Allow")
@@ -210,6 +230,24 @@ async fn test_desk(State(state): State<AdminState>) -> Result<Json<DeskTest>, Re
     state.desk.test().await.map(Json)
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TalkQuery {
+    persona: Option<String>,
+}
+
+async fn talk(
+    State(state): State<AdminState>,
+    query: Result<Query<TalkQuery>, QueryRejection>,
+) -> Result<(StatusCode, Json<DeskTalk>), Refused> {
+    let bad = |message: String| Refused::new(StatusCode::BAD_REQUEST, "bad_query", message);
+    let Query(query) = query.map_err(|rejection| bad(format!("{}; only persona is known", rejection.body_text())))?;
+    let read = |id: &str| PersonaId::parse(id).map_err(|error| bad(format!("persona: {error}")));
+    let persona = query.persona.as_deref().map(read).transpose()?;
+    let call_sid = state.desk.talk(persona).await?;
+    Ok((StatusCode::CREATED, Json(DeskTalk { call_sid })))
+}
+
 async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) {
     log::info!("somebody asked for no new calls to be taken");
     state.calls.drain();
@@ -241,7 +279,7 @@ pub(super) async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) 
     }
 }
 
-/// Turns away what announces a large body. What is not announced is never read: no handler takes one.
+/// Turns away what announces a large body. What is not announced is read to the same limit by the few handlers that take one.
 async fn limit_body(request: Request, next: Next) -> Response {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY) {

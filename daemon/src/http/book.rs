@@ -5,8 +5,9 @@
 //! | `GET /v1/appointments?from=&to=` | [`AppointmentList`], by time; times are RFC 3339, the next seven days unless told otherwise |
 //! | `GET /v1/messages?limit=&before=&unread=` | [`MessageList`], the newest first |
 //! | `POST /v1/messages/{id}/read` | [`ListedMessage`]: it is dealt with, and is erased some months later |
-//! | `GET /v1/outbox` | [`Errands`]: what is to be done outside and is not |
+//! | `GET /v1/outbox?dead=` | [`Errands`]: what is to be done outside and is not; with `dead=true` what was given up alone |
 //! | `POST /v1/outbox/{id}/retry` | 202 and the [`ListedErrand`]; 404 if it is unknown, 409 if it runs or is settled |
+//! | `POST /v1/outbox/retry` | 202 and [`Retried`]: all that were given up are tried again |
 //! | `DELETE /v1/outbox/{id}` | the [`ListedErrand`], given up for good; 404 and 409 as above |
 //! | `GET /v1/audit?limit=&after=` | [`AuditList`], the oldest first: who changed what |
 //! | `GET /v1/audit/check` | [`AuditCheck`]: whether all of it is as it was written |
@@ -23,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::admin::{AdminState, ask};
-use super::reply::{AppointmentList, AuditCheck, AuditList, MessageList, Refused};
+use super::reply::{AppointmentList, AuditCheck, AuditList, MessageList, Refused, Retried};
 use crate::store::{Errands, ListedErrand, ListedMessage, MAX_LISTED, MAX_SPAN, Staff};
 
 /// What is listed unless told otherwise.
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<AdminState> {
         .route("/v1/audit", get(audit))
         .route("/v1/audit/check", get(check_audit))
         .route("/v1/outbox", get(outbox))
+        .route("/v1/outbox/retry", post(retry_dead))
         .route("/v1/outbox/{id}", delete(give_up))
         .route("/v1/outbox/{id}/retry", post(retry))
 }
@@ -133,8 +135,22 @@ async fn check_audit(State(state): State<AdminState>) -> Result<Json<AuditCheck>
     Ok(Json(AuditCheck { broken_at }))
 }
 
-async fn outbox(State(state): State<AdminState>) -> Result<Json<Errands>, Refused> {
-    ask(state.store.errands(Timestamp::now())).await.map(Json)
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutboxQuery {
+    #[serde(default)]
+    dead: bool,
+}
+
+async fn outbox(
+    State(state): State<AdminState>,
+    query: Result<Query<OutboxQuery>, QueryRejection>,
+) -> Result<Json<Errands>, Refused> {
+    let Query(OutboxQuery { dead }) =
+        query.map_err(|rejection| bad(format!("{}; dead is true or false", rejection.body_text())))?;
+    let now = Timestamp::now();
+    let errands = if dead { ask(state.store.dead_errands(now)).await } else { ask(state.store.errands(now)).await };
+    errands.map(Json)
 }
 
 async fn retry(
@@ -144,6 +160,25 @@ async fn retry(
     let errand = by_staff(&state, &id, Staff::Retry).await?;
     log::info!(errand = errand.id; "somebody asked for the errand to be tried again");
     Ok((StatusCode::ACCEPTED, Json(errand)))
+}
+
+/// One after the other, from the oldest: each is begun at once, and one that dies again meanwhile is left.
+async fn retry_dead(State(state): State<AdminState>) -> Result<(StatusCode, Json<Retried>), Refused> {
+    let (mut last, mut retried) = (0, 0);
+    loop {
+        let dead = ask(state.store.dead_errands(Timestamp::now())).await?.errands;
+        let left: Vec<i64> = dead.into_iter().map(|errand| errand.id).filter(|id| *id > last).collect();
+        if left.is_empty() {
+            break;
+        }
+        for id in left {
+            last = id;
+            let tried = ask(state.store.errand_by_staff(id, Staff::Retry, Timestamp::now())).await?;
+            retried += u64::from(tried.is_some_and(|(_, changed)| changed));
+        }
+    }
+    log::info!("somebody asked for all errands that were given up to be tried again: {retried}");
+    Ok((StatusCode::ACCEPTED, Json(Retried { retried })))
 }
 
 async fn give_up(State(state): State<AdminState>, Path(id): Path<String>) -> Result<Json<ListedErrand>, Refused> {

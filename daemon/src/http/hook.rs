@@ -44,14 +44,15 @@ pub async fn voice(State(line): Line, request: Request) -> Response {
     response
 }
 
-async fn answer_voice(line: &PhoneLine, now: Instant, request: Request) -> (&'static str, Response) {
+async fn answer_voice(line: &Arc<PhoneLine>, now: Instant, request: Request) -> (&'static str, Response) {
+    let query = request.uri().query().map(str::to_owned);
     let body = match signed_body(line, request).await {
         Ok(body) => body,
         Err(status) => return ("refused", status.into_response()),
     };
     let Ok(form) = body.form() else { return ("malformed", StatusCode::BAD_REQUEST.into_response()) };
     match VoiceRequest::parse(&form) {
-        Ok(voice) if voice.account_sid == line.phone.account_sid => answer_call(line, now, &voice),
+        Ok(voice) if voice.account_sid == line.phone.account_sid => answer_call(line, now, &voice, query.as_deref()),
         Ok(_) => ("foreign-account", StatusCode::FORBIDDEN.into_response()),
         Err(error) => answer_unreadable(line, &form, &error),
     }
@@ -68,7 +69,12 @@ fn answer_unreadable(line: &PhoneLine, form: &Form<'_>, error: &WebhookError) ->
     }
 }
 
-fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'static str, Response) {
+fn answer_call(
+    line: &Arc<PhoneLine>,
+    now: Instant,
+    voice: &VoiceRequest,
+    query: Option<&str>,
+) -> (&'static str, Response) {
     let call = voice.call_sid;
     if voice.is_our_own_dial(&line.phone.number) {
         warn!(call_sid = call.as_str(); "phone.fallback_number forwards to us: our own dial came back and is told that we are busy");
@@ -81,7 +87,8 @@ fn answer_call(line: &PhoneLine, now: Instant, voice: &VoiceRequest) -> (&'stati
             announce(line, clock.civil(now), voice);
             line.metrics.call_started();
             info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(voice));
-            line.start(voice, live_id, clock, commands, view);
+            let asked = line.asked_persona(&call, query);
+            line.start(voice, asked.as_ref(), live_id, clock, commands, view);
             ("answered", stream_to(line, voice, &token))
         }
         Ok(Admission::Again { token }) => {
@@ -227,9 +234,11 @@ fn on_stream(line: &PhoneLine, now: Instant, stream: &StreamRequest) {
     }
 }
 
-/// `POST /twilio/after`: the fallback number has been rung. Whoever reached nobody there may leave a message.
+/// `POST /twilio/after`: the fallback number has been rung. Whoever reached nobody there may leave a message. Behind whoever
+/// is on call for danger to life, the fallback number is rung first.
 pub async fn after(State(line): Line, request: Request) -> Response {
     let began = Instant::now();
+    let on_call = request.uri().path_and_query().is_some_and(|asked| asked.as_str() == paths::AFTER_ON_CALL);
     let read = |form: &Form<'_>| DialRequest::parse(form).map(|dial| (dial.account_sid, dial));
     let told = notification(&line, request, read).await;
     let outcome = told.as_ref().map_or_else(Untold::word, dial_word);
@@ -240,7 +249,11 @@ pub async fn after(State(line): Line, request: Request) -> Response {
         Err(untold) => untold.into_response(),
         Ok(dial) => {
             on_dial(&line, began, &dial);
-            if dial.bridged { xml(twiml::hang_up()) } else { xml(line.fallback.voicemail().to_owned()) }
+            match (dial.bridged, on_call) {
+                (true, _) => xml(twiml::hang_up()),
+                (false, true) => fall_back(&line, None),
+                (false, false) => xml(line.fallback.voicemail().to_owned()),
+            }
         }
     }
 }
@@ -252,9 +265,9 @@ fn dial_word(dial: &DialRequest) -> &'static str {
 fn on_dial(line: &PhoneLine, now: Instant, dial: &DialRequest) {
     let (call, status) = (dial.call_sid, dial.status.as_str());
     if dial.bridged {
-        info!(call_sid = call.as_str(); "the caller has spoken with the fallback number");
+        info!(call_sid = call.as_str(); "the caller has spoken with the number that was dialled for them");
     } else {
-        warn!(call_sid = call.as_str(); "nobody was reached at the fallback number: {status}");
+        warn!(call_sid = call.as_str(); "nobody was reached at the number that was dialled for the caller: {status}");
     }
     note(line, now, call, "fallback-dial", json!({ "status": status, "reached": dial.bridged }));
 }

@@ -9,6 +9,14 @@ use frontdesk_hw::selftest::{Report, Severity, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+mod google;
+
+pub use google::{
+    GoogleFeature, GoogleFinding, GoogleForgotten, GoogleHealth, GoogleLogin, GoogleReport, GoogleState, GoogleTest,
+    GoogleTestPlan, GoogleWho,
+};
+
+pub use super::outside::{CalendarHealth, OutboxHealth};
 use crate::store::{AuditEntry, CallSummary, CallWithTurns, ListedAppointment, ListedMessage};
 
 /// How the daemon is; tells nothing about anybody.
@@ -30,6 +38,12 @@ pub struct Health {
     pub store: StoreHealth,
     /// The front desk.
     pub desk: DeskHealth,
+    /// Access to Google, for calendars and mail.
+    pub google: GoogleHealth,
+    /// What follows from bookings.
+    pub outbox: OutboxHealth,
+    /// The calendars outside.
+    pub calendar: CalendarHealth,
 }
 
 /// Whether new calls reach the agent.
@@ -68,7 +82,7 @@ pub struct GeminiHealth {
 }
 
 /// Whether calls are recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreHealth {
     /// Where they are.
     pub state: StoreState,
@@ -78,6 +92,9 @@ pub struct StoreHealth {
     pub dropped: u64,
     /// Records that could not be written.
     pub failed: u64,
+    /// What was found of a damaged file, what was saved of it, and what to do; null if nothing was.
+    #[serde(default)]
+    pub why: Option<String>,
 }
 
 /// Where records are kept.
@@ -88,8 +105,10 @@ pub enum StoreState {
     Ok,
     /// The disk takes nothing at the moment: they wait in memory.
     Behind,
-    /// In a new file since the start: the old one was damaged and was set aside.
+    /// In a new file: the old one was damaged and lies beside it, until somebody moves it away.
     Afresh,
+    /// In the file, which was found to be damaged since the start: the next start carries over what can be read.
+    Damaged,
     /// In memory only since the start: the file cannot be used.
     Memory,
 }
@@ -202,6 +221,13 @@ pub struct DeskDevice {
 pub struct DeskDevices {
     /// All sound cards.
     pub devices: Vec<DeskDevice>,
+}
+
+/// A conversation has begun at the desk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeskTalk {
+    /// Its name: by it, it is shown and ended like a call.
+    pub call_sid: ConversationId,
 }
 
 /// What a self-test of the desk found. Levels in dBFS, -120 is silence.
@@ -426,6 +452,13 @@ pub struct MessageList {
     pub messages: Vec<ListedMessage>,
     /// Where older ones begin: the next request's `before`. Null at the end.
     pub next: Option<i64>,
+}
+
+/// Errands that were given up and are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// How many.
+    pub retried: u64,
 }
 
 /// Rows of the audit, the oldest first.

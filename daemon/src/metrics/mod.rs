@@ -104,6 +104,7 @@ struct Shared {
     admin_refused: Counters,
     errand_attempts: Counters2,
     calendar_asked: Counters2,
+    google_login_left: Family<Label, Gauge>,
 }
 
 impl Metrics {
@@ -257,6 +258,17 @@ impl Metrics {
         let outcome = if answered { "done" } else { "failed" };
         self.shared.calendar_asked.get_or_create(&[("what", what), ("outcome", outcome)]).inc();
     }
+
+    /// A person's login at Google ends by itself in that many seconds, or it is not known to end.
+    pub fn set_google_login_left(&self, seconds: Option<i64>) {
+        const LOGIN: Label = [("login", "user")];
+        if let Some(seconds) = seconds {
+            self.shared.google_login_left.get_or_create(&LOGIN).set(seconds);
+        } else {
+            // A gauge at zero would say that it has ended.
+            self.shared.google_login_left.remove(&LOGIN);
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -357,6 +369,7 @@ impl Shared {
                 Counters2::default(),
             ),
             calendar_asked: to.add("calendar_asked", "Questions to outside calendars", Counters2::default()),
+            google_login_left: to.google_login_left(),
             prompt_tokens: to.add("prompt_tokens", "Tokens that Gemini read", Counter::default()),
             response_tokens: to.add("response_tokens", "Tokens that Gemini generated", Counter::default()),
             registry: Registry::default(),
@@ -381,6 +394,11 @@ impl Registering {
         if let Some(sound) = sound {
             self.0.register_collector(Box::new(sound));
         }
+    }
+
+    fn google_login_left(&mut self) -> Family<Label, Gauge> {
+        let help = "Seconds until a person's login at Google ends by itself, if it is known to end";
+        self.add("google_login_seconds_left", help, Family::default())
     }
 
     fn add<M>(&mut self, name: &str, help: &str, metric: M) -> M

@@ -123,6 +123,7 @@ async fn whatever_is_wrong_is_said_in_json() {
         ("GET /v1/calls?limit=many", 400, "bad_query"),
         ("GET /v1/calls?before=x", 400, "bad_query"),
         ("GET /v1/calls?newest=1", 400, "bad_query"),
+        ("GET /v1/outbox?dead=yes", 400, "bad_query"),
     ] {
         let answer = admin.ask(request, &[]).await;
         assert_eq!(answer.failure(), (status, code.to_owned()), "{request}");

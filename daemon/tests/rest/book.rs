@@ -30,7 +30,12 @@ fn message() -> Message {
 }
 
 /// An appointment with two errands, and a message with one.
-async fn arrange(store: &Store) -> AppointmentId {
+pub(crate) async fn arrange(store: &Store) -> AppointmentId {
+    arrange_at(store, Timestamp::now()).await
+}
+
+/// Everything is wanted at `now`.
+pub(crate) async fn arrange_at(store: &Store, now: Timestamp) -> AppointmentId {
     let time = Span { from: nine(), to: nine() + Duration::from_mins(30) };
     let slot = Slot {
         kind: TypeId::parse("checkup").unwrap(),
@@ -48,7 +53,7 @@ async fn arrange(store: &Store) -> AppointmentId {
         booked_by: None,
         note: String::new(),
     };
-    let (by, now) = (sid(OVER), Timestamp::now());
+    let by = sid(OVER);
     let work = move |book: &mut frontdeskd::store::OpenBook<'_>| -> Result<_, BookError> {
         let held = book.hold(&slot, &by, "en", now, now + Duration::from_mins(2))?;
         book.book(held.id, &by, &patient, now)?;
@@ -176,7 +181,19 @@ async fn the_technicians_tool_shows_them_all() {
     store.settle_errand(due[0].id, Settlement::Dead("550\u{1b}c".to_owned()), Timestamp::now()).await.unwrap();
     let (code, out, _) = by_socket(&socket, "outbox list").await;
     assert!(code == 1 && out.contains("mail") && out.contains("dead") && out.contains("550 c"), "{out}");
+    let (code, out, _) = by_socket(&socket, "outbox list --dead").await;
+    assert!(code == 1 && out.starts_with("2 waiting, "), "{out}");
+    let rows: Vec<_> = out.lines().skip_while(|line| !line.starts_with("NUMBER")).skip(1).collect();
+    assert!(matches!(rows[..], [row] if row.starts_with("1 ") && row.contains("dead")), "{out}");
     assert_eq!(by_socket(&socket, "outbox retry 1").await.1, "the errand 1 (mail) is tried again\n");
+    let due = store.claim_errands(Timestamp::now(), [0, 1, 0, 0, 0]).await.unwrap().due;
+    store.settle_errand(due[0].id, Settlement::Dead("550".to_owned()), Timestamp::now()).await.unwrap();
+    let said = by_socket(&socket, "outbox retry --dead").await;
+    assert_eq!((said.0, said.1.as_str()), (0, "1 errand that had been given up is tried again\n"));
+    assert_eq!(by_socket(&socket, "outbox retry --dead --json").await.1, "{\"retried\":0}\n", "nothing is left");
+    assert_eq!(store.errands_dead(), 0);
+    assert_ne!(by_socket(&socket, "outbox retry").await.0, 0, "which?");
+    assert_ne!(by_socket(&socket, "outbox retry 1 --dead").await.0, 0, "one, or all?");
     let (code, out, _) = by_socket(&socket, "outbox drop 1").await;
     assert_eq!((code, out.as_str()), (0, "the errand 1 (mail) will not be done\n"));
     let (code, _, err) = by_socket(&socket, "outbox drop 1").await;

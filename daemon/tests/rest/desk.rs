@@ -101,3 +101,28 @@ async fn status_and_health_name_the_speakerphone() {
     let json = admin.ask("GET /health", &[]).await.json();
     assert_eq!((&json["desk"]["state"], &json["desk"]["device"]), (&"ready".into(), &DEVICE_NAME.into()));
 }
+
+#[tokio::test]
+async fn desk_talk_begins_a_conversation_in_a_personas_voice() {
+    let mut world = World::new(HealthStatus::Ok);
+    let socket = world.control();
+    let begun = "DK00000000000000000000000000000051";
+    let (code, out, err) = by_socket(&socket, "desk talk --persona guide").await;
+    assert_eq!((code, out, err), (0, format!("a conversation begins at the desk: {begun}\n"), String::new()));
+    let (_, out, _) = by_socket(&socket, "desk talk --json").await;
+    assert_eq!(out, format!("{{\"call_sid\":\"{begun}\"}}\n"));
+    let (code, _, err) = by_socket(&socket, "desk talk --persona gude").await;
+    assert_eq!((code, err.as_str()), (1, "frontdeskctl: choose one of guide, concierge\n"));
+    let (code, _, err) = by_socket(&socket, "desk talk --persona Guide!").await;
+    assert!(code == 2 && err.contains("lower-case letters"), "{code} {err}");
+    for (request, status) in [
+        ("POST /v1/desk/talk?persona=guide", 201),
+        ("POST /v1/desk/talk", 201),
+        ("POST /v1/desk/talk?persona=Guide", 400),
+        ("POST /v1/desk/talk?who=guide", 400),
+        ("POST /v1/desk/talk?persona=other", 404),
+        ("GET /v1/desk/talk", 405),
+    ] {
+        assert_eq!(ask_control(&socket, request).await.status, status, "{request}");
+    }
+}

@@ -7,4 +7,8 @@ mod book;
 mod control;
 mod ctl;
 mod desk;
+mod google_ctl;
+mod google_login;
+mod google_world;
+mod health;
 mod world;

@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use frontdesk_core::session::id::ConversationId;
+use axum::http::StatusCode;
+use frontdesk_core::clinic::ids::PersonaId;
+use frontdesk_core::session::id::{ConversationId, DeskId};
 use frontdesk_core::twilio::number::CallerId;
 use frontdesk_core::twilio::webhook::Direction;
-use frontdeskd::config::{AdminConfig, Secret, StoreConfig};
+use frontdeskd::config::{AdminConfig, GoogleConfig, Secret, StoreConfig};
+use frontdeskd::google::Google;
 use frontdeskd::http::admin::{self, AdminState, CallControl, DeskView, HealthSource};
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
 use frontdeskd::http::reply::{
-    ActiveCall, DeskDevice, DeskDevices, DeskFinding, DeskHealth, DeskLevels, DeskLosses, DeskRate, DeskReport,
-    DeskSeverity, DeskSound, DeskTest, DeskWord, GeminiHealth, Health, HealthStatus, Refused, StoreHealth, StoreState,
+    ActiveCall, CalendarHealth, DeskDevice, DeskDevices, DeskFinding, DeskHealth, DeskLevels, DeskLosses, DeskRate,
+    DeskReport, DeskSeverity, DeskSound, DeskTest, DeskWord, GeminiHealth, GoogleHealth, GoogleState, Health,
+    HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
 };
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::metrics::Metrics;
@@ -76,8 +80,11 @@ impl HealthSource for Condition {
             active_calls: 1,
             max_calls: 50,
             gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
-            store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0 },
+            store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0, why: None },
             desk: DeskHealth { state: DeskWord::Ready, device: Some(DEVICE_NAME.to_owned()), why: None },
+            google: GoogleHealth { state: GoogleState::Unused, why: None, ends_at: None },
+            outbox: OutboxHealth::of(0, 0, 0),
+            calendar: CalendarHealth::of(0),
         }
     }
 }
@@ -164,6 +171,28 @@ impl DeskView for Counter {
         };
         Box::pin(std::future::ready(Ok(tested)))
     }
+
+    fn talk(
+        &self,
+        persona: Option<PersonaId>,
+    ) -> Pin<Box<dyn Future<Output = Result<ConversationId, Refused>> + Send + '_>> {
+        let unknown = || Refused::new(StatusCode::NOT_FOUND, "no_such_persona", "choose one of guide, concierge");
+        let known = persona.is_none_or(|persona| persona.as_str() == "guide");
+        Box::pin(std::future::ready(if known { Ok(DeskId::of(0x51).into()) } else { Err(unknown()) }))
+    }
+}
+
+/// Who is nobody at Google.
+fn stranger() -> Google {
+    let config = GoogleConfig { endpoint: None, login: None, token_file: "/nowhere/google-token.json".into() };
+    Google::open(&config, Vec::new(), client()).unwrap().0
+}
+
+/// Speaks HTTP, and trusts no authority.
+pub(crate) fn client() -> reqwest::Client {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().unwrap().with_root_certificates(rustls::RootCertStore::empty());
+    frontdeskd::app::http_client(&tls.with_no_client_auth()).unwrap()
 }
 
 pub(crate) struct World {
@@ -186,6 +215,7 @@ impl World {
             calls: Arc::clone(&calls) as Arc<dyn CallControl>,
             health: Arc::new(Condition(status)),
             desk: Arc::new(Counter),
+            google: Arc::new(stranger()),
         };
         Self { calls, state, directory, listeners: JoinSet::new() }
     }
