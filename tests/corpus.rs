@@ -36,8 +36,8 @@ macro_rules! targets {
 }
 
 targets! {
-    audio calendar_answer calendar_object call_leg caller_words config conversation gemini_message hid_descriptor
-    hid_reports
+    audio calendar_answer calendar_object call_leg caller_words config conversation gemini_message google_answer
+    hid_descriptor hid_reports
     identifiers live_session signature tool_call twilio_message twiml webhook
 }
 

@@ -28,6 +28,8 @@ use frontdesk_voice::wav;
 const GEMINI: &str = "wss://generativelanguage.googleapis.com";
 /// The clinic of the rehearsal: the shipped example.
 const CLINIC: &str = include_str!("../../images/config/clinic.toml");
+/// What is known there beside the data.
+const KNOWLEDGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../images/knowledge");
 /// No rehearsed call lasts longer.
 const CALL: Duration = Duration::from_mins(4);
 
@@ -137,6 +139,7 @@ fn plan(
     Plan {
         lines: [
             vec![("phone", listen(arguments.public_port)), ("admin", listen(arguments.admin_port))],
+            vec![("clinic", format!("knowledge = '{KNOWLEDGE}'"))],
             counter.lines(),
         ]
         .concat(),

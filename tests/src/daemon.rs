@@ -89,26 +89,31 @@ impl Plan {
             ),
             // A speakerphone of this machine has no business in a story.
             ("desk", vec![r#"device = "none""#.into()]),
+            ("calendar", Vec::new()),
+            ("google", Vec::new()),
             ("admin", vec![r#"listen = "127.0.0.1:0""#.into()]),
             ("control", vec![format!("socket = '{}'", self.home.join("control.sock").display())]),
             ("store", vec![format!("path = '{}'", self.home.join("frontdesk.db").display())]),
             ("log", vec![r#"level = "debug""#.into()]),
+            ("mail", Vec::new()),
         ];
         if let Some(ca) = &self.gemini_ca {
             sections[1].1.push(format!("ca_file = '{}'", ca.display()));
         }
         for (section, line) in &self.lines {
             let key = line.split('=').next().unwrap_or_default().trim();
-            let Some((_, lines)) = sections.iter_mut().find(|(name, _)| name == section) else {
-                bail!("a rehearsal has no section [{section}]");
-            };
+            let at = sections.iter().position(|(name, _)| name == section).unwrap_or_else(|| {
+                sections.push((section, Vec::new()));
+                sections.len() - 1
+            });
+            let lines = &mut sections[at].1;
             lines.retain(|known| known.split('=').next().unwrap_or_default().trim() != key);
             if !line.trim_end().ends_with('=') {
                 lines.push(line.clone());
             }
         }
         let mut text = String::new();
-        for (name, lines) in &sections {
+        for (name, lines) in sections.iter().filter(|(_, lines)| !lines.is_empty()) {
             writeln!(text, "[{name}]\n{}\n", lines.join("\n"))?;
         }
         let path = self.home.join("config.toml");

@@ -5,6 +5,8 @@
 //!                            └── what was heard ──► voice: correlation, recognition ◄── what was heard ──┘
 //! ```
 
+pub mod clinic_data;
 pub mod daemon;
+pub mod practice;
 pub mod script;
 pub mod world;

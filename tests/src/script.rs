@@ -1,7 +1,7 @@
 //! What is said in rehearsals and stories: a clinic's receptionist who answers questions and says goodbye.
 
-use frontdesk_gemini_sim::{Exchange, Scenario, ScriptedCall};
-use serde_json::json;
+use frontdesk_gemini_sim::{CallTime, Exchange, Scenario, ScriptedCall};
+use serde_json::{Value, json};
 
 /// The caller's lines, by what they are for.
 pub mod line {
@@ -19,8 +19,7 @@ pub mod line {
 
 /// The receptionist of the rehearsal world.
 pub fn clinic() -> Scenario {
-    let goodbye =
-        ScriptedCall { when: frontdesk_gemini_sim::CallTime::After, ..ScriptedCall::new("end_call", json!({})) };
+    let goodbye = afterwards(ScriptedCall::new("end_call", json!({})));
     Scenario {
         greeting: "Riverside Clinic, good morning. How can I help you?".into(),
         exchanges: vec![
@@ -97,6 +96,41 @@ pub fn booking() -> Scenario {
         calling(book, "Yes, that is correct.", "{result.say} Is there anything else?"),
     ]);
     scenario
+}
+
+/// What the receptionist of a story does and says at a caller's line; a function's refusal is said as it is told.
+pub fn turn(caller: &str, calls: impl IntoIterator<Item = ScriptedCall>, reply: &str) -> Exchange {
+    let tools = calls.into_iter().collect();
+    Exchange { tools, reply_on_error: Some("{result.say}".into()), ..exchange(caller, reply) }
+}
+
+/// The function is called once the answer is made: it can quote what those before it have answered.
+pub fn afterwards(call: ScriptedCall) -> ScriptedCall {
+    ScriptedCall { when: CallTime::After, ..call }
+}
+
+/// Free times for that type of appointment are looked up; `wish` says more about it.
+pub fn find(kind: &str, wish: Value) -> ScriptedCall {
+    call("find_slots", json!({ "appointment_type": kind }), wish)
+}
+
+/// The time of that number, from 0, among those that were found last is held.
+pub fn hold(offer: usize) -> ScriptedCall {
+    ScriptedCall::new("hold_slot", json!({ "slot_id": format!("{{find_slots.slots.{offer}.slot_id}}") }))
+}
+
+/// What was held last is booked for a patient, who is called at the number that the call comes from; `more` says what else
+/// the caller has said.
+pub fn book(patient: &str, more: Value) -> ScriptedCall {
+    let usual = json!({
+        "hold_id": "{hold_slot.hold_id}", "patient_name": patient, "phone": "caller_id", "caller_confirmed": true,
+    });
+    call("book", usual, more)
+}
+
+fn call(name: &str, usual: Value, more: Value) -> ScriptedCall {
+    let merged = [usual, more].into_iter().filter_map(|args| args.as_object().cloned()).flatten();
+    ScriptedCall::new(name, merged.collect())
 }
 
 /// A call of a function, and what is said of its answer, good or bad.

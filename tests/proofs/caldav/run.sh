@@ -1,5 +1,5 @@
 #!/bin/sh
-# Proves that the daemon keeps calendars on a real CalDAV server, Radicale.
+# Proves that the daemon keeps calendars on a real CalDAV server, Radicale, also while calls go on and the server is away.
 # Usage: tests/proofs/caldav/run.sh [argument of cargo test]...
 # Needs python3 with venv; the server is installed below the target folder, once.
 set -eu
@@ -29,8 +29,11 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
     cp "$here/requirements.txt" "$venv/installed.txt"
 fi
 
-# Built before the server runs: whoever waits for it waits for nothing else.
-(cd "$root" && cargo test --quiet -p frontdeskd --test radicale --no-run)
+# Built before the server runs: whoever waits for it waits for nothing else. With its tests cargo builds the daemon itself,
+# which the stories start.
+cd "$root"
+cargo test --quiet -p frontdeskd --test radicale --no-run
+cargo test --quiet -p frontdesk-tests --test outside --no-run
 
 printf 'frontdesk:s3cret-clinic\n' >"$work/users"
 # Radicale takes no port 0: a free one is asked for, and another if somebody was faster.
@@ -45,5 +48,6 @@ start() {
 }
 start || start || { cat "$work/log" >&2; exit 1; }
 
-cd "$root"
-RADICALE="http://127.0.0.1:$port" cargo test --quiet -p frontdeskd --test radicale -- "$@"
+export RADICALE="http://127.0.0.1:$port"
+cargo test --quiet -p frontdeskd --test radicale -- "$@"
+cargo test --quiet -p frontdesk-tests --test outside -- --skip mail "$@"
