@@ -6,7 +6,7 @@
 //! | thread | must have moved | but not |
 //! |---|---|---|
 //! | real-time | always: without a device its keeper counts in its place | |
-//! | signal processing | while captured sound comes to it: a device ran at both looks | when the device was opened anew, lost or standing still in between |
+//! | signal processing | blocks of captured sound, while a device's streams run at both looks; its turns, while they stand by | when the device was opened anew, lost, standing still or put on standby in between |
 //!
 //! A device that is absent, or that brings nothing, is no reason for a restart: the keeper opens it again by itself, and
 //! the phone is answered meanwhile.
@@ -28,7 +28,7 @@ pub enum Standstill {
     #[error("the audio thread of the desk stands still")]
     Realtime,
     /// The thread of signal processing.
-    #[error("the signal processing of the desk stands still while its device runs")]
+    #[error("the signal processing of the desk stands still while its device is there")]
     Processing,
 }
 
@@ -39,10 +39,23 @@ pub struct Look {
     pub turns: u64,
     /// Blocks that were processed.
     pub blocks: u64,
-    /// Times a device was opened, and times one stood still: either explains blocks that did not come.
+    /// Turns of the thread that processes them.
+    pub pulses: u64,
+    /// Times a device was opened, stood still, or began to stand by: each explains blocks that did not come.
     pub disturbed: u64,
-    /// Whether a device runs.
-    pub running: bool,
+    /// What the device does.
+    pub sound: Sound,
+}
+
+/// What there is to be processed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// No device is there.
+    Absent,
+    /// It is there, and its streams stand by: the real-time thread wakes the other with each of its own turns.
+    StandsBy,
+    /// They run.
+    Runs,
 }
 
 impl Look {
@@ -51,8 +64,13 @@ impl Look {
         Self {
             turns: figures.rt_turns.read(),
             blocks: figures.dsp_blocks.read(),
-            disturbed: figures.opened.read() + figures.stalls.read(),
-            running: matches!(state.device(), DeviceState::Ready(_)),
+            pulses: figures.dsp_turns.read(),
+            disturbed: figures.opened.read() + figures.stalls.read() + figures.standbys.read(),
+            sound: match state.device() {
+                DeviceState::Off | DeviceState::Absent(_) => Sound::Absent,
+                DeviceState::Ready(_) if figures.standing_by.is_set() => Sound::StandsBy,
+                DeviceState::Ready(_) => Sound::Runs,
+            },
         }
     }
 
@@ -61,11 +79,14 @@ impl Look {
         if self.turns == last.turns {
             return Err(Standstill::Realtime);
         }
-        let undisturbed = self.running && last.running && self.disturbed == last.disturbed;
-        if undisturbed && self.blocks == last.blocks {
-            return Err(Standstill::Processing);
-        }
-        Ok(())
+        let moved = match (last.sound, self.sound) {
+            _ if self.disturbed != last.disturbed => true,
+            (Sound::Runs, Sound::Runs) => self.blocks != last.blocks,
+            // Roused between the looks, it has had less than one of them for its first block; turns it takes in both.
+            (Sound::StandsBy, Sound::StandsBy | Sound::Runs) => self.pulses != last.pulses,
+            (Sound::Absent, _) | (_, Sound::Absent) | (Sound::Runs, Sound::StandsBy) => true,
+        };
+        if moved { Ok(()) } else { Err(Standstill::Processing) }
     }
 }
 
@@ -108,8 +129,14 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::desk::port::{Device, Opening};
 
-    const FIRST: Look = Look { turns: 100, blocks: 100, disturbed: 1, running: true };
+    const FIRST: Look = Look { turns: 100, blocks: 100, pulses: 100, disturbed: 1, sound: Sound::Runs };
+
+    fn device() -> Device {
+        let opening = Opening { capture_hz: 16_000, playout_hz: 48_000, priority_refused: None, sysfs: None };
+        Device { name: "Speak".to_owned(), opened: String::new(), remarks: Vec::new(), opening }
+    }
 
     fn word(second: Look) -> Option<&'static str> {
         match second.progress_since(&FIRST) {
@@ -130,9 +157,13 @@ mod tests {
 
     #[test]
     fn without_a_device_there_is_nothing_to_process() {
-        assert_eq!(word(Look { turns: 101, running: false, ..FIRST }), None, "unplugged meanwhile");
-        assert_eq!(word(Look { running: false, ..FIRST }), Some("realtime"), "the keeper looks for one all the time");
-        let absent = Look { running: false, ..FIRST };
+        assert_eq!(word(Look { turns: 101, sound: Sound::Absent, ..FIRST }), None, "unplugged meanwhile");
+        assert_eq!(
+            word(Look { sound: Sound::Absent, ..FIRST }),
+            Some("realtime"),
+            "the keeper looks for one all the time"
+        );
+        let absent = Look { sound: Sound::Absent, ..FIRST };
         assert!(Look { turns: 101, ..FIRST }.progress_since(&absent).is_ok(), "plugged in a moment ago");
     }
 
@@ -140,6 +171,19 @@ mod tests {
     fn a_device_that_was_opened_anew_or_stood_still_explains_it() {
         assert_eq!(word(Look { turns: 101, disturbed: 2, ..FIRST }), None);
         assert_eq!(word(Look { disturbed: 2, ..FIRST }), Some("realtime"));
+    }
+
+    #[test]
+    fn a_device_that_stands_by_excuses_blocks_and_no_thread() {
+        let standby = Look { sound: Sound::StandsBy, ..FIRST };
+        let since = |last: Look, next: Look| next.progress_since(&last);
+        assert!(since(standby, Look { turns: 101, pulses: 101, ..standby }).is_ok(), "an idle box is left alone");
+        assert!(matches!(since(standby, Look { turns: 101, ..standby }), Err(Standstill::Processing)));
+        assert!(matches!(since(standby, Look { pulses: 101, ..standby }), Err(Standstill::Realtime)));
+        // It began to between the looks, or ended.
+        assert!(since(FIRST, Look { turns: 101, disturbed: 2, ..standby }).is_ok());
+        assert!(since(standby, Look { turns: 101, pulses: 101, ..FIRST }).is_ok());
+        assert!(matches!(since(standby, Look { turns: 101, ..FIRST }), Err(Standstill::Processing)));
     }
 
     #[test]
@@ -178,6 +222,13 @@ mod tests {
         figures.rt_turns.raise();
         figures.opened.raise();
         figures.stalls.raise();
-        assert_eq!(Look::at(&figures, &state), Look { turns: 1, blocks: 0, disturbed: 2, running: false });
+        figures.standbys.raise();
+        figures.dsp_turns.raise();
+        let absent = Look { turns: 1, blocks: 0, pulses: 1, disturbed: 3, sound: Sound::Absent };
+        assert_eq!(Look::at(&figures, &state), absent);
+        state.set_device(DeviceState::Ready(device()));
+        assert_eq!(Look::at(&figures, &state), Look { sound: Sound::Runs, ..absent });
+        figures.standing_by.set(true);
+        assert_eq!(Look::at(&figures, &state), Look { sound: Sound::StandsBy, ..absent });
     }
 }

@@ -1,7 +1,7 @@
 //! What the audio threads tell of themselves: counters and histograms in atomics. Written by one thread each, read by
 //! whoever asks.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Buckets of a [`Spread`]: two an octave, from 1 µs to about 4 s.
@@ -124,6 +124,27 @@ impl Gauge {
     }
 }
 
+/// A condition that one thread tells of.
+#[derive(Debug, Default)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    /// It does not hold.
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Sets it. Wait-free.
+    pub fn set(&self, holds: bool) {
+        self.0.store(holds, Ordering::Release);
+    }
+
+    /// Whether it holds.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
 /// Everything that is counted at one desk, for the life of the process.
 #[derive(Debug, Default)]
 pub struct Figures {
@@ -149,7 +170,16 @@ pub struct Figures {
     pub stalls: Count,
     /// Times the device was opened.
     pub opened: Count,
-    /// Blocks that the worker has processed: it lives.
+    /// The device is open and its streams stand by: nobody needs them.
+    pub standing_by: Flag,
+    /// Times that they began to.
+    pub standbys: Count,
+    /// From the moment at which streams that stood by were needed to the first block of the microphone, less the block's
+    /// own 10 ms.
+    pub rousing: Spread,
+    /// Turns of the worker, with or without something to process: it lives.
+    pub dsp_turns: Count,
+    /// Blocks that the worker has processed.
     pub dsp_blocks: Count,
     /// One block's processing.
     pub dsp_work: Spread,
@@ -191,6 +221,10 @@ impl Figures {
             gaps: Count::new(),
             stalls: Count::new(),
             opened: Count::new(),
+            standing_by: Flag::new(),
+            standbys: Count::new(),
+            rousing: Spread::new(),
+            dsp_turns: Count::new(),
             dsp_blocks: Count::new(),
             dsp_work: Spread::new(),
             heard_dropped: Count::new(),

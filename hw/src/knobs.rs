@@ -1,10 +1,16 @@
 //! What the network side asks of the audio threads: plain atomics, read once a block. Nobody waits for anybody.
+//!
+//! Whatever asks for sound wakes a device whose streams stand by: an ear that opens, a sound that is to be played, or
+//! somebody who wants them to run for a while.
 
 pub use frontdesk_core::desk::reception::{Ear, Earcon};
 
-use crate::block::Epoch;
+use crate::bell::Bell;
+use crate::block::{Epoch, Nanos};
 use frontdesk_core::units::Gain;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Who keeps the loudspeaker out of the microphone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +50,9 @@ pub struct Knobs {
     ducked: AtomicBool,
     muted: AtomicBool,
     volume: AtomicU32,
+    /// Nanoseconds of the monotonic clock.
+    wanted_until: AtomicU64,
+    audio: OnceLock<Bell>,
 }
 
 impl Default for Knobs {
@@ -63,6 +72,8 @@ impl Knobs {
             ducked: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             volume: AtomicU32::new(0),
+            wanted_until: AtomicU64::new(0),
+            audio: OnceLock::new(),
         }
     }
 
@@ -88,11 +99,44 @@ impl Knobs {
     /// Lets it listen that far.
     pub fn set_ear(&self, ear: Ear) {
         self.ear.store(ear as u8, Ordering::Release);
+        if ear != Ear::Closed {
+            self.rouse();
+        }
     }
 
     /// Asks for a sound; one that was asked for and not begun is replaced.
     pub fn play(&self, earcon: Earcon) {
         self.earcon.store(earcon as u8, Ordering::Release);
+        self.rouse();
+    }
+
+    /// Lets the device's streams run until then at least, though no conversation does: for a self-test, or for meters.
+    pub fn want_until(&self, at: Nanos) {
+        self.wanted_until.fetch_max(at.0, Ordering::AcqRel);
+        self.rouse();
+    }
+
+    /// Whether somebody needs the device's streams: what is heard, what is to be played, or what was
+    /// [asked for](Self::want_until).
+    pub fn wants_sound(&self, now: Nanos) -> bool {
+        self.ear.load(Ordering::Acquire) != Ear::Closed as u8
+            || self.earcon.load(Ordering::Acquire) != 0
+            || now.0 < self.wanted_until.load(Ordering::Acquire)
+    }
+
+    /// The bell that the real-time thread listens for, the same for every device; made when it is first asked for.
+    pub fn audio_bell(&self) -> io::Result<Bell> {
+        if let Some(bell) = self.audio.get() {
+            return Ok(bell.clone());
+        }
+        let made = Bell::new()?;
+        Ok(self.audio.get_or_init(|| made).clone())
+    }
+
+    fn rouse(&self) {
+        if let Some(bell) = self.audio.get() {
+            bell.ring();
+        }
     }
 
     /// The sound that was asked for since the last time.
@@ -146,5 +190,41 @@ impl Knobs {
     /// Sets the gain of everything that is played, in decibels; negative is quieter.
     pub fn set_volume_db(&self, db: f32) {
         self.volume.store(db.to_bits(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_needs_sound_says_so_and_rings() {
+        type Deed<'a> = &'a dyn Fn();
+
+        let knobs = Knobs::new();
+        knobs.set_ear(Ear::Closed);
+        assert!(!knobs.wants_sound(Nanos(7)), "an idle desk needs none");
+        let bell = knobs.audio_bell().unwrap();
+        let asks: [(Deed<'_>, Deed<'_>); 4] = [
+            (&|| knobs.set_ear(Ear::Watching), &|| knobs.set_ear(Ear::Closed)),
+            (&|| knobs.set_ear(Ear::Open), &|| knobs.set_ear(Ear::Closed)),
+            (&|| knobs.play(Earcon::Muted), &|| assert_eq!(knobs.take_earcon(), Some(Earcon::Muted))),
+            (&|| knobs.want_until(Nanos(8)), &|| {}),
+        ];
+        for (ask, over) in asks {
+            assert!(!bell.answer());
+            ask();
+            assert!(bell.answer() && knobs.wants_sound(Nanos(7)));
+            over();
+        }
+        assert!(!knobs.wants_sound(Nanos(8)), "until then, and no longer");
+    }
+
+    #[test]
+    fn who_asks_for_less_takes_nothing_from_who_asked_for_more() {
+        let knobs = Knobs::new();
+        knobs.want_until(Nanos(100));
+        knobs.want_until(Nanos(50));
+        assert!(knobs.wants_sound(Nanos(99)));
     }
 }

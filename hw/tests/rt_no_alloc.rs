@@ -10,7 +10,7 @@ mod sim;
 use frontdesk_hw::bell::Bell;
 use frontdesk_hw::block::{MOST, Playout};
 use frontdesk_hw::figures::Figures;
-use frontdesk_hw::knobs::Knobs;
+use frontdesk_hw::knobs::{Ear, Knobs};
 use frontdesk_hw::pcm::port::Direction;
 use frontdesk_hw::rings;
 use frontdesk_hw::rt::cycle::Cycle;
@@ -78,11 +78,14 @@ fn ten_thousand_periods_touch_no_heap() {
     let knobs: &'static Knobs = Box::leak(Box::default());
     let (trace, mut events) = trace::ring();
     let bell = Bell::new().unwrap();
-    let mut cycle = Cycle::new(Ports::new(rt, knobs, figures), sim.duplex(), trace, bell.clone(), false);
+    let worker = Bell::new().unwrap();
+    let cycle = Cycle::new(Ports::new(rt, knobs, figures), sim.duplex(), trace, worker, false);
+    let mut cycle = cycle.standing_by_after(Duration::from_secs(10));
 
     let before = calls();
     assert!(before > 0, "the allocator counts");
     cycle.start().unwrap();
+    knobs.set_ear(Ear::Open);
     for turn in 0..10_000u32 {
         knobs.set_muted(turn % 100 < 10);
         if turn % 50 == 0 {
@@ -100,7 +103,26 @@ fn ten_thousand_periods_touch_no_heap() {
     }
     let during = calls() - before;
 
+    knobs.set_ear(Ear::Closed);
+    // And so do streams that stand by, are looked after, and start again.
+    let before_rest = calls();
+    for round in 0..5u32 {
+        for _ in 0..1_100u32 {
+            while dsp.captured.dequeue().is_some() {}
+            while dsp.played.dequeue().is_some() {}
+            cycle.turn(&bell).unwrap();
+        }
+        assert!(figures.standing_by.is_set(), "round {round}");
+        knobs.set_ear(Ear::Open);
+        while figures.standing_by.is_set() {
+            cycle.turn(&bell).unwrap();
+        }
+        knobs.set_ear(Ear::Closed);
+    }
+    let resting = calls() - before_rest;
+
     assert_eq!(during, 0, "calls to the allocator in the loop");
+    assert_eq!(resting, 0, "calls to the allocator on standby and at its end");
     assert!(figures.overruns.read() >= 2 && figures.underruns.read() >= 2 && figures.starved.read() > 100);
     assert!(figures.capture_dropped.read() > 0 && events.dequeue().is_some());
 }

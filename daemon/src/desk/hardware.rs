@@ -32,10 +32,15 @@ pub fn figures() -> &'static Figures {
     figures
 }
 
+/// How loud everything is played from now on, in percent of the amplitude.
+pub fn set_volume(knobs: &Knobs, percent: u32) {
+    knobs.set_volume_db(20.0 * (percent as f32 / 100.0).log10());
+}
+
 /// The port of a started desk.
 pub fn port(side: Side, config: &DeskConfig) -> Port {
     let Side { ends, device, buttons, bell, knobs, figures, lamps, worker, prober } = side;
-    knobs.set_volume_db(20.0 * (config.volume_percent as f32 / 100.0).log10());
+    set_volume(knobs, config.volume_percent);
     let unmuting = lamps.clone();
     Port {
         ends,

@@ -1,10 +1,15 @@
 //! How the desk is, for whoever asks.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use frontdesk_hw::knobs::Knobs;
+use frontdesk_hw::pcm::alsa;
 
 use super::port::Device;
+
+/// Whoever looks at meters looks again within that time.
+const METERS: Duration = Duration::from_secs(3);
 
 /// What is known of the device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +60,11 @@ impl DeskState {
     /// Whether a conversation runs.
     pub fn is_talking(&self) -> bool {
         self.lock().talking
+    }
+
+    /// Lets the device's streams run for the next seconds, for somebody who looks at its levels. Never blocks.
+    pub fn want_levels(&self) {
+        self.knobs.want_until(alsa::after(METERS));
     }
 
     pub(crate) fn set_device(&self, mut device: DeviceState) {
@@ -108,7 +118,7 @@ impl DeskState {
         let device = match &known.device {
             DeviceState::Off => return None,
             DeviceState::Absent(_) => "no speakerphone".to_owned(),
-            DeviceState::Ready(device) => device.name.clone(),
+            DeviceState::Ready(device) => device_words(device),
         };
         let talking = if known.talking { ", in conversation" } else { "" };
         let muted = if self.is_muted() { ", muted" } else { "" };
@@ -117,5 +127,38 @@ impl DeskState {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A device's name and rate, and whether its sound may stutter: `Jabra Speak2 55, 48 kHz`.
+fn device_words(Device { name, opening, .. }: &Device) -> String {
+    let rates = match (opening.capture_hz, opening.playout_hz) {
+        (both, playout) if both == playout => khz(both),
+        (capture, playout) => format!("{}/{}", khz(capture), khz(playout)),
+    };
+    let priority = if opening.priority_refused.is_some() { ", no real-time priority" } else { "" };
+    format!("{name}, {rates} kHz{priority}")
+}
+
+/// 48 or 44.1.
+fn khz(hz: u32) -> String {
+    (f64::from(hz) / 1_000.0).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::port::Opening;
+    use super::*;
+
+    fn words(capture_hz: u32, playout_hz: u32, refused: Option<&str>) -> String {
+        let opening = Opening { capture_hz, playout_hz, priority_refused: refused.map(str::to_owned), sysfs: None };
+        device_words(&Device { name: "Jabra Speak2 55".into(), opened: String::new(), remarks: Vec::new(), opening })
+    }
+
+    #[test]
+    fn a_device_is_told_by_name_and_rate() {
+        assert_eq!(words(48_000, 48_000, None), "Jabra Speak2 55, 48 kHz");
+        assert_eq!(words(16_000, 44_100, None), "Jabra Speak2 55, 16/44.1 kHz");
+        assert_eq!(words(16_000, 16_000, Some("denied")), "Jabra Speak2 55, 16 kHz, no real-time priority");
     }
 }

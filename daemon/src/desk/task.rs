@@ -15,7 +15,6 @@ use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::desk::leg::DeskLeg;
 use frontdesk_core::desk::reception::{Act, Ear, Happening, Hook, Reception, Wake};
 use frontdesk_core::gemini::live::LiveSession;
-use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::session::effect::EndReason;
 use frontdesk_core::session::id::{ConversationId, DeskId};
 use jiff::Timestamp;
@@ -34,15 +33,15 @@ use super::selftest::{Asked, Course, TestError};
 use super::state::{DeskState, DeviceState};
 use super::talk::Talk;
 use crate::clock::Clock;
-use crate::config::{ClinicConfig, GeminiConfig};
 use crate::conversation::driver::Driver;
 use crate::conversation::journal::Journal;
 use crate::conversation::running::{Busy, Conversations, Party, Running, View};
-use crate::conversation::tools::Office;
 use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
+use crate::logging::Event;
 use crate::metrics::Metrics;
 use crate::net::bell::Bell;
+use crate::reload::{Current, Settings};
 use crate::store::{self, Store};
 use crate::supervise::Calls as CallTasks;
 
@@ -53,14 +52,8 @@ const FAIR: usize = 128;
 
 /// What a conversation at the desk is made of.
 pub struct Makings {
-    /// The model's settings.
-    pub gemini: GeminiConfig,
-    /// Whom the agent speaks for.
-    pub clinic: ClinicConfig,
-    /// What the model may call; nothing without the clinic's data.
-    pub office: Option<Arc<Office>>,
-    /// How patient it is.
-    pub patience: Patience,
+    /// By what it is made: taken once for each.
+    pub settings: Current<Settings>,
     /// The running conversations, of the phone as well.
     pub conversations: Arc<Conversations>,
     /// Opens live connections.
@@ -193,29 +186,32 @@ impl Task {
         while let Some(news) = (self.port.news)(&mut self.port.ends) {
             match news {
                 News::Attached(device) => {
-                    self.log(
-                        now,
-                        Level::Info,
-                        &format!("the desk has a speakerphone: {}, {}", device.name, device.opened),
-                    );
+                    let line = format!("the desk has a speakerphone: {}, {}", device.name, device.opened);
+                    self.log(now, (Level::Info, Some(Event::SpeakerphoneFound)), &line);
                     for remark in &device.remarks {
-                        self.log(now, Level::Warn, &format!("speakerphone {}: {remark}", device.name));
+                        let is_priority = device.opening.priority_refused.as_ref() == Some(remark);
+                        let kind = (Level::Warn, is_priority.then_some(Event::RealtimeRefused));
+                        self.log(now, kind, &format!("speakerphone {}: {remark}", device.name));
                     }
                     self.state.set_device(DeviceState::Ready(device));
                     self.reception.handle(now, Happening::Attached);
                 }
                 News::Detached { why } => {
-                    self.log(now, Level::Warn, &format!("the desk's speakerphone is gone: {why}"));
+                    self.log(
+                        now,
+                        (Level::Warn, Some(Event::SpeakerphoneLost)),
+                        &format!("the desk's speakerphone is gone: {why}"),
+                    );
                     self.tests.end(TestError::Gone(why.clone()));
                     self.state.set_device(DeviceState::Absent(why));
                     self.reception.handle(now, Happening::Detached);
                 }
                 News::Remark(remark) => {
-                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {remark}"));
+                    self.log(now, (Level::Warn, None), &format!("the desk's speakerphone: {remark}"));
                     self.state.remark(remark);
                 }
                 News::NoButtons(why) => {
-                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {why}"));
+                    self.log(now, (Level::Warn, None), &format!("the desk's speakerphone: {why}"));
                     self.state.remark_early(why);
                 }
                 News::Buttons => {
@@ -223,7 +219,8 @@ impl Task {
                     self.state.take_back_early();
                 }
                 News::Trouble(trouble) => {
-                    self.log(now, Level::Warn, &format!("the desk's speakerphone: {trouble}"));
+                    let kind = (Level::Warn, Some(Event::SpeakerphoneTrouble));
+                    self.log(now, kind, &format!("the desk's speakerphone: {trouble}"));
                     if !self.reception.is_attached() {
                         self.state.set_device(DeviceState::Absent(trouble));
                     }
@@ -242,11 +239,15 @@ impl Task {
     }
 
     /// Logs what a device that comes and goes all night would fill the log with.
-    fn log(&mut self, now: Instant, level: Level, line: &str) {
-        match self.lines.allow(now) {
-            Some(0) => log::log!(level, "{line}"),
-            Some(untold) => log::log!(level, "{line} ({untold} lines about the speakerphone were left out before)"),
-            None => debug!("{line}"),
+    fn log(&mut self, now: Instant, (level, event): (Level, Option<Event>), line: &str) {
+        let before = match self.lines.allow(now) {
+            Some(0) => String::new(),
+            Some(untold) => format!(" ({untold} lines about the speakerphone were left out before)"),
+            None => return debug!("{line}"),
+        };
+        match event {
+            Some(event) => log::log!(level, event:%; "{line}{before}"),
+            None => log::log!(level, "{line}{before}"),
         }
     }
 
@@ -311,7 +312,7 @@ impl Task {
         if self.reception.is_talking() {
             return Err(InviteError::Talking);
         }
-        let personas = &self.makings.clinic.personas;
+        let personas = &self.makings.settings.take().clinic.personas;
         if persona.as_ref().is_some_and(|id| personas.persona(id).is_none()) {
             let known = personas.catalogue.iter().map(|known| known.id.to_string());
             return Err(InviteError::NoPersona(known.collect()));
@@ -354,16 +355,21 @@ impl Task {
         let running =
             Running { id, live_id: live_id.clone(), party: Party::Visitor, since: now, view: Arc::clone(&view) };
         let asked = sender.clone();
+        let settings = makings.settings.take();
+        if makings.conversations.active() >= settings.phone.max_calls && !makings.conversations.is_draining() {
+            return Err(Busy::Full);
+        }
         makings.conversations.admit(running, Arc::new(move |reason| asked.try_send(reason).is_ok()))?;
         info!(desk_id = id.as_str(), live_id = live_id.as_str(); "a conversation begins at the desk, by {}", word(by));
         let clock = (makings.clock)();
         makings.store.record(store::Record::DeskStarted { call: id, at: clock.civil(now) });
         let (store, metrics) = (makings.store.clone(), makings.metrics.clone());
         let journal = Journal::new(id, live_id, store, metrics, clock, Arc::clone(&makings.conversations));
-        let setup = prompt::setup(&makings.gemini, &makings.clinic, Timestamp::now(), Place::Desk, self.asked.as_ref());
-        let live = LiveSession::new(setup, makings.gemini.rotate_after, seed as u64);
-        let mut driver = Driver::new(now, live, makings.patience, Arc::clone(&makings.connector));
-        if let Some(office) = &makings.office {
+        let setup =
+            prompt::setup(&settings.gemini, &settings.clinic, Timestamp::now(), Place::Desk, self.asked.as_ref());
+        let live = LiveSession::new(setup, settings.gemini.rotate_after, seed as u64);
+        let mut driver = Driver::new(now, live, settings.desk, Arc::clone(&makings.connector));
+        if let Some(office) = &settings.office {
             let place = clerk::Place::Desk;
             driver.equip(office.tools(id, place, None, clock), office.guard(place, clock.civil(now)));
         }

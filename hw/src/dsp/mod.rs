@@ -11,6 +11,7 @@
 mod convert;
 mod earcon;
 mod echo;
+mod gate;
 mod listen;
 pub mod probe;
 mod reference;

@@ -10,14 +10,19 @@ use super::convert::{Converter, rate_of};
 use crate::bell::Bell;
 use crate::block::{Epoch, LISTENING, MOST, Playout};
 use crate::knobs::{Ear, Knobs};
-use crate::selftest::{Compared, Recording};
+use crate::pcm::alsa;
+use crate::selftest::{BLOCKS, Compared, Recording};
 use frontdesk_core::units::SampleRate;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
 
 /// Tests that may wait for the worker: one, as nobody needs two.
 const WAITING: usize = 1;
+
+/// For so long a test needs the device's streams.
+const NEEDS: Duration = Duration::from_millis(BLOCKS as u64 * 10 + 2_000);
 
 /// Why there is no recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +47,7 @@ struct Order {
 #[derive(Debug, Clone)]
 pub struct Prober {
     orders: SyncSender<Order>,
+    knobs: &'static Knobs,
 }
 
 /// A test that was begun. Dropped, it ends.
@@ -59,6 +65,8 @@ impl Prober {
         let dropped = Arc::new(AtomicBool::new(false));
         let order = Order { stimulus, recording, dropped: Arc::clone(&dropped), answer: tell };
         self.orders.try_send(order).ok()?;
+        // The device may stand by.
+        self.knobs.want_until(alsa::after(NEEDS));
         Some(Probing { dropped, answer })
     }
 }
@@ -98,9 +106,9 @@ struct Test {
 
 impl Probe {
     /// Nothing is tested. `news` is rung when a test is over.
-    pub(super) fn new(news: Bell) -> (Self, Prober) {
+    pub(super) fn new(knobs: &'static Knobs, news: Bell) -> (Self, Prober) {
         let (sender, orders) = sync_channel(WAITING);
-        (Self { orders, news, test: None }, Prober { orders: sender })
+        (Self { orders, news, test: None }, Prober { orders: sender, knobs })
     }
 
     /// Whether a test is under way: everything that is captured is to be processed.

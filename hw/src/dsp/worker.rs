@@ -68,7 +68,7 @@ impl Worker {
     /// A worker that has heard nothing. `news` is rung when the network side has something to read.
     pub fn new(ends: DspEnds, knobs: &'static Knobs, figures: &'static Figures, news: Bell) -> Self {
         let (reference, listener, speaker) = (Reference::new(), Listener::new(), Speaker::new());
-        let (probe, prober) = Probe::new(news.clone());
+        let (probe, prober) = Probe::new(knobs, news.clone());
         Self { ends, knobs, figures, news, reference, listener, speaker, probe, prober }
     }
 
@@ -80,6 +80,7 @@ impl Worker {
     /// Does everything that can be done now, and waits for nothing. After a stall every block is made up for: the rings
     /// hold 310 ms, which take a few milliseconds, so no delay piles up.
     pub fn turn(&mut self) {
+        self.figures.dsp_turns.raise();
         self.take_played();
         self.probe.look(self.knobs, !self.ends.speech.is_empty());
         self.prepare();

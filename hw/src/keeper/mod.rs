@@ -21,6 +21,7 @@ use crate::hotplug;
 use crate::knobs::{EchoMode, Knobs};
 use crate::rings::RtEnds;
 use crate::rt::priority;
+use crate::rt::standby::LINGER;
 use backend::{AlsaBackend, Backend};
 use news::{Attached, Outlet};
 use std::io;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub echo: Option<EchoMode>,
     /// `SCHED_FIFO` priority of the real-time thread.
     pub priority: u8,
+    /// How long the device's streams run on when nobody needs them; for ever without it.
+    pub linger: Option<Duration>,
     /// How long to wait for what.
     pub pace: Pace,
 }
@@ -46,7 +49,7 @@ pub struct Settings {
 impl Settings {
     /// A desk with this device and everything else as usual.
     pub fn of(device: DeviceSpec) -> Self {
-        Self { device, echo: None, priority: priority::AUDIO, pace: Pace::default() }
+        Self { device, echo: None, priority: priority::AUDIO, linger: Some(LINGER), pace: Pace::default() }
     }
 }
 
@@ -142,11 +145,12 @@ impl Keeper {
         outlet: Outlet,
         companion: Box<dyn Companion>,
     ) -> io::Result<Self> {
-        let bell = Bell::new()?;
+        let (bell, audio) = (Bell::new()?, knobs.audio_bell()?);
         let stop = Arc::<AtomicBool>::default();
         let (tell, done) = sync_channel(1);
         let (its, its_bell) = (Arc::clone(&stop), bell.clone());
-        let parts = run::Parts { backend, settings, knobs, worker, outlet, companion, bell: its_bell, stop: its };
+        let parts =
+            run::Parts { backend, settings, knobs, audio, worker, outlet, companion, bell: its_bell, stop: its };
         let thread = std::thread::Builder::new().name("desk-keeper".into()).spawn(move || {
             let ends = run::Run::new(parts, ends, figures).run();
             let _ = tell.send(ends);

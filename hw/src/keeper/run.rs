@@ -32,6 +32,8 @@ pub(super) struct Parts<B> {
     pub(super) backend: B,
     pub(super) settings: Settings,
     pub(super) knobs: &'static Knobs,
+    /// What the real-time thread listens for.
+    pub(super) audio: Bell,
     pub(super) worker: Bell,
     pub(super) outlet: Outlet,
     pub(super) companion: Box<dyn Companion>,
@@ -163,8 +165,13 @@ impl<B: Backend> Run<B> {
         self.parts.knobs.set_echo(echo);
         let (capture, playout) = (*duplex.capture.setting(), *duplex.playout.setting());
         let worker = self.parts.worker.clone();
-        let cycle = Box::new(Cycle::new(idle.ports, duplex, idle.trace, worker, self.course.is_strict()));
-        let thread = match RtThread::start(cycle, self.parts.settings.priority, self.parts.bell.clone()) {
+        let cycle = Cycle::new(idle.ports, duplex, idle.trace, worker, self.course.is_strict());
+        let cycle = Box::new(match self.parts.settings.linger {
+            Some(linger) => cycle.standing_by_after(linger),
+            None => cycle,
+        });
+        let (audio, done) = (self.parts.audio.clone(), self.parts.bell.clone());
+        let thread = match RtThread::start(cycle, self.parts.settings.priority, audio, done) {
             Ok(thread) => thread,
             Err(refused) => {
                 self.close(refused.cycle, Duration::from_secs(1));
@@ -195,6 +202,7 @@ impl<B: Backend> Run<B> {
         };
         thread.stop();
         let finished = self.finished(thread);
+        self.figures.standing_by.set(false);
         self.parts.companion.detached();
         let Some(Finished { cycle, end }) = finished else {
             self.parts.outlet.detached(End::Stopped);

@@ -280,6 +280,11 @@ pub fn now() -> Nanos {
     Nanos((time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64))
 }
 
+/// The same clock, so much later.
+pub fn after(span: Duration) -> Nanos {
+    Nanos(now().0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+}
+
 fn millis(span: Duration) -> i32 {
     i32::try_from(span.as_millis()).unwrap_or(i32::MAX).max(1)
 }

@@ -1,11 +1,16 @@
 //! One turn of the real-time thread: wait for the capture, take what it has, keep the playout filled. The capture clocks
-//! the loop, the playout follows; it never stops while the device is open, silence included, because starting a USB stream
-//! clicks and shifts the echo.
+//! the loop, the playout follows; neither stops while somebody is talked to, silence included, because starting a USB
+//! stream clicks and shifts the echo. When nobody has needed sound for a while both [stand by](super::standby).
 
-use super::clock::{Steady, minus, plus, since};
-use super::ladder::{Act, End, Ladder, RESTARTS, STALL, Seen, Why};
+mod mend;
+mod rest;
+mod side;
+
+use super::clock::{minus, plus, since};
+use super::ladder::{End, Seen};
 use super::ports::Ports;
-use super::rate::{Finding, Meter};
+use super::rate::Finding;
+use super::standby::Standby;
 use super::trace::{RtEvent, RtNews};
 use crate::bell::Bell;
 use crate::block::{MOST, Nanos, PERIOD};
@@ -13,6 +18,7 @@ use crate::pcm::alsa::PATIENCE;
 use crate::pcm::negotiate::{MOST_CHANNELS, playout_target};
 use crate::pcm::port::{Direction, Errno, Pcm, Ready, Standing, Waiter, Woke};
 use heapless::spsc::Producer;
+use side::Side;
 use std::time::Duration;
 
 /// Both directions of an open device, and the wait for it.
@@ -29,70 +35,10 @@ pub struct Duplex {
 const WIDEST: usize = MOST * MOST_CHANNELS * 4;
 /// Blocks in one turn at most; the longest buffer holds fewer.
 const BLOCKS: usize = 32;
-/// How long a stream may take to bring its first frame.
-const STARTING: Duration = Duration::from_secs(1);
-/// A stream has to be found still so often: when the whole machine stood still, everything looks stalled at first.
-const LOOKS: u32 = 5;
-/// A playout that runs for so long has played what it was started with, though nobody looked meanwhile.
-const LASTING: Duration = PERIOD.saturating_mul(2);
 /// So many wake-ups in a row that bring nothing are too many: the loop would spin above every other thread.
 const FRUITLESS: u32 = 4;
 /// So many are worth telling.
 const SPINNING: u32 = 64;
-
-/// What one direction needs from turn to turn.
-struct Side {
-    ladder: Ladder,
-    meter: Meter,
-    steady: Steady,
-    /// Frames since the start: read, or written.
-    total: u64,
-    /// Bytes of the present block that were read, or are still to be written.
-    partial: usize,
-    /// The last position, when it changed, and how often it was seen not to have changed since.
-    position: u64,
-    moved: Nanos,
-    seen_still: u32,
-    started: Nanos,
-}
-
-impl Side {
-    fn new(pcm: &dyn Pcm) -> Self {
-        let setting = pcm.setting();
-        Self {
-            ladder: Ladder::new(setting.direction),
-            meter: Meter::new(setting.rate.hz()),
-            steady: Steady::default(),
-            total: 0,
-            partial: 0,
-            position: 0,
-            moved: Nanos(0),
-            seen_still: 0,
-            started: Nanos(0),
-        }
-    }
-
-    fn restart(&mut self, now: Nanos) {
-        (self.total, self.partial, self.position, self.seen_still) = (0, 0, 0, 0);
-        (self.moved, self.started) = (now, now);
-        self.meter.restart();
-        self.steady.restart();
-    }
-
-    /// Takes note of a position; says how long it has not moved when that is too long.
-    fn still(&mut self, now: Nanos, position: u64) -> Option<Duration> {
-        if position != self.position {
-            // What we put into a buffer ourselves is no such sign: the device has to have taken some of it.
-            self.ladder.moved();
-            (self.position, self.moved, self.seen_still) = (position, now, 0);
-            return None;
-        }
-        self.seen_still = self.seen_still.saturating_add(1);
-        let patience = if self.moved == self.started { STARTING } else { STALL };
-        let span = since(self.moved, now);
-        (span >= patience && self.seen_still >= LOOKS).then_some(span)
-    }
-}
 
 /// The whole of the real-time thread's state. About 40 KiB; made and dropped elsewhere.
 pub struct Cycle {
@@ -105,17 +51,43 @@ pub struct Cycle {
     captured: [u8; WIDEST],
     playing: [u8; WIDEST],
     fruitless: u32,
+    heartbeats: u32,
     /// Whether a device that does not keep its rate is given back.
     strict: bool,
+    standby: Standby,
+    /// The streams were started for somebody who has needed them since, and nothing was captured yet.
+    roused: Option<Nanos>,
 }
 
 impl Cycle {
     /// Joins a device to the rings. `worker` is rung once a turn that captured something, behind what that turn played. `strict`: end when the device's true rate
-    /// is not what it claims; otherwise only tell.
+    /// is not what it claims; otherwise only tell. Its streams run until it is halted.
     pub fn new(ports: Ports, duplex: Duplex, trace: Producer<'static, RtEvent>, worker: Bell, strict: bool) -> Self {
         let (capture, playout) = (Side::new(&*duplex.capture), Side::new(&*duplex.playout));
         let (captured, playing) = ([0; WIDEST], [0; WIDEST]);
-        Self { ports, duplex, trace, worker, capture, playout, captured, playing, fruitless: 0, strict }
+        let (fruitless, heartbeats, standby, roused) = (0, 0, Standby::new(None), None);
+        Self {
+            ports,
+            duplex,
+            trace,
+            worker,
+            capture,
+            playout,
+            captured,
+            playing,
+            fruitless,
+            heartbeats,
+            strict,
+            standby,
+            roused,
+        }
+    }
+
+    /// Its streams stand by when nobody has needed them for `linger`, and start as soon as somebody does: see
+    /// [`Knobs::wants_sound`](crate::knobs::Knobs::wants_sound).
+    #[must_use]
+    pub fn standing_by_after(self, linger: Duration) -> Self {
+        Self { standby: Standby::new(Some(linger)), ..self }
     }
 
     /// What it was made of. Dropping the device closes it, which may take long.
@@ -125,14 +97,30 @@ impl Cycle {
 
     /// Starts both directions.
     pub fn start(&mut self) -> Result<(), End> {
-        self.restart_or_end(Direction::Playout)?;
-        self.restart_or_end(Direction::Capture)?;
+        self.ports.figures().standing_by.set(false);
+        self.begin()?;
         self.note(RtNews::Started);
+        Ok(())
+    }
+
+    /// What takes its time comes first, for both: the playout would run dry while the capture is made ready.
+    fn begin(&mut self) -> Result<(), End> {
+        for direction in [Direction::Playout, Direction::Capture] {
+            self.make_ready(direction).map_err(|errno| rest::ended(direction, errno))?;
+        }
+        for direction in [Direction::Playout, Direction::Capture] {
+            self.pcm(direction).start().map_err(|errno| rest::ended(direction, errno))?;
+        }
+        let now = self.duplex.waiter.now();
+        self.standby.started(now);
         Ok(())
     }
 
     /// One turn. Returns how it ended, if it did.
     pub fn turn(&mut self, bell: &Bell) -> Result<(), End> {
+        if self.standby.is_resting() {
+            return self.turn_at_rest(bell);
+        }
         let woke = self.duplex.waiter.wait(&mut *self.duplex.capture, bell, PATIENCE);
         let now = self.duplex.waiter.now();
         let figures = self.ports.figures();
@@ -155,11 +143,12 @@ impl Cycle {
         if captured > 0 {
             // Behind both: the worker pairs what was captured with what was played.
             self.worker.ring();
+            self.count_rousing(now);
         }
         let played = played?;
         figures.rt_work.count(since(now, self.duplex.waiter.now()));
         self.brake(bell, captured + played > 0 || matches!(woke, Ok(Woke::Late | Woke::Bell)));
-        Ok(())
+        self.consider_rest(now)
     }
 
     /// Stops both directions at once.
@@ -301,92 +290,6 @@ impl Cycle {
             }
         }
         Ok(false)
-    }
-
-    fn fail(&mut self, direction: Direction, now: Nanos, errno: Errno) -> Result<(), End> {
-        let state = self.pcm(direction).state();
-        self.settle(direction, now, Seen::Error(errno, state))
-    }
-
-    /// Does what the ladder says about it. A restart that fails is seen in turn; the ladder ends that.
-    fn settle(&mut self, direction: Direction, now: Nanos, seen: Seen) -> Result<(), End> {
-        if since(self.side(direction).started, now) > LASTING {
-            self.side(direction).ladder.lasted();
-        }
-        let mut act = self.side(direction).ladder.climb(now, seen);
-        for _ in 0..=RESTARTS {
-            match act {
-                Act::Again => return Ok(()),
-                Act::End(end) => return Err(end),
-                Act::Resume => match self.pcm(direction).resume() {
-                    Ok(()) => {
-                        self.resumed(direction, now);
-                        return Ok(());
-                    }
-                    Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                    Err(_) => act = self.side(direction).ladder.cannot_resume(now),
-                },
-                Act::Restart(why) => {
-                    self.told(direction, why);
-                    match self.restart(direction) {
-                        Ok(()) => return Ok(()),
-                        Err(errno) => {
-                            let state = self.pcm(direction).state();
-                            act = self.side(direction).ladder.climb(now, Seen::Error(errno, state));
-                            // Between the steps of a restart there is no next turn to wait for.
-                            if act == Act::Again {
-                                return Ok(());
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Err(End::Failing(direction, Errno::PIPE))
-    }
-
-    fn resumed(&mut self, direction: Direction, now: Nanos) {
-        self.ports.begin_run();
-        self.side(direction).moved = now;
-        self.side(direction).meter.restart();
-        self.side(direction).steady.restart();
-        self.note(RtNews::Resumed(direction));
-    }
-
-    fn told(&mut self, direction: Direction, why: Why) {
-        match (why, direction) {
-            (Why::Xrun, Direction::Capture) => self.ports.figures().overruns.raise(),
-            (Why::Xrun, Direction::Playout) => self.ports.figures().underruns.raise(),
-            (Why::Suspended | Why::Error(_), _) => {}
-        }
-        self.note(match why {
-            Why::Xrun => RtNews::Xrun(direction),
-            Why::Suspended => RtNews::Resumed(direction),
-            Why::Error(errno) => RtNews::Recovered(direction, errno),
-        });
-    }
-
-    fn restart_or_end(&mut self, direction: Direction) -> Result<(), End> {
-        self.restart(direction).map_err(|errno| match errno {
-            Errno::NODEV | Errno::BADFD => End::Unplugged,
-            Errno::IO => End::Transfer(direction),
-            errno => End::Failing(direction, errno),
-        })
-    }
-
-    /// Prepares and starts one direction; the playout with its target of sound in it.
-    fn restart(&mut self, direction: Direction) -> Result<(), Errno> {
-        // One that still runs, after an odd error, would refuse to be prepared.
-        self.pcm(direction).halt();
-        self.pcm(direction).prepare()?;
-        self.ports.begin_run();
-        let now = self.duplex.waiter.now();
-        self.side(direction).restart(now);
-        if direction == Direction::Playout {
-            let buffer = self.duplex.playout.setting().buffer;
-            self.fill(now, Standing { avail: buffer, delay: 0, moved: None })?;
-        }
-        self.pcm(direction).start()
     }
 
     /// Slows the loop down when the stream wakes it for nothing.

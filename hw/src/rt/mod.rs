@@ -5,6 +5,7 @@
 //!              ┌── ladder: what to do about an error
 //!   thread ────┼── cycle: one turn: read what is there, keep the playout filled
 //!              │     └── ports: one block, between the device's frames and the rings
+//!              ├── standby: whether anybody needs the streams
 //!              ├── rate: what the clocks of the device really do
 //!              └── trace: what happened, typed
 //! ```
@@ -15,5 +16,6 @@ pub mod ladder;
 pub mod ports;
 pub mod priority;
 pub mod rate;
+pub mod standby;
 pub mod thread;
 pub mod trace;

@@ -25,10 +25,14 @@ pub struct Ports {
     last_len: usize,
     /// Silence was played last: what comes next is faded in.
     silent: bool,
+    /// So many blocks may still come late from a worker that has just been roused too.
+    excused: u32,
 }
 
 /// A fade is this fraction of a block, 5 ms.
 const FADES: usize = 2;
+/// Blocks behind a standby that nobody waits for: what the streams start with, and one more.
+const EXCUSED: u32 = 4;
 
 impl Ports {
     /// Before the first device.
@@ -44,7 +48,13 @@ impl Ports {
             last: [0; MOST],
             last_len: 0,
             silent: true,
+            excused: 0,
         }
+    }
+
+    /// What is asked of the audio threads.
+    pub fn knobs(&self) -> &'static Knobs {
+        self.knobs
     }
 
     /// The rings' ends, for whoever ends the desk.
@@ -68,6 +78,12 @@ impl Ports {
         (self.captured, self.played) = (0, 0);
         self.last_len = 0;
         self.silent = true;
+    }
+
+    /// Streams that stood by are about to start. What the worker prepared before is silence; that it has no more of it yet
+    /// is no fault.
+    pub fn begin_rousing(&mut self) {
+        self.excused = EXCUSED;
     }
 
     /// Passes one captured block on: `frames` as the device gave them, `at` when the last was at the converter.
@@ -122,6 +138,8 @@ impl Ports {
     /// The next block that may be heard. Blocks of an older epoch, and of another rate than this device's, are dropped.
     fn next(&mut self, len: usize) -> Option<Playout> {
         let epoch = self.knobs.epoch();
+        let excused = self.excused > 0;
+        self.excused = self.excused.saturating_sub(1);
         for _ in 0..=self.ends.playout.capacity() {
             let Some(block) = self.ends.playout.dequeue() else { break };
             let stale = block.epoch.is_some_and(|its| (epoch.0.wrapping_sub(its.0) as i32) > 0);
@@ -129,7 +147,9 @@ impl Ports {
                 return Some(block);
             }
         }
-        self.figures.starved.raise();
+        if !excused {
+            self.figures.starved.raise();
+        }
         None
     }
 }

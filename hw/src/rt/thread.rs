@@ -47,12 +47,8 @@ struct Control {
 }
 
 impl RtThread {
-    /// Starts it at this priority. `done` is rung when it ends.
-    pub fn start(cycle: Box<Cycle>, priority: u8, done: Bell) -> Result<Self, NotStarted> {
-        let bell = match Bell::new() {
-            Ok(bell) => bell,
-            Err(source) => return Err(NotStarted { cycle, source }),
-        };
+    /// Starts it at this priority. It listens for `bell`; `done` is rung when it ends.
+    pub fn start(cycle: Box<Cycle>, priority: u8, bell: Bell, done: Bell) -> Result<Self, NotStarted> {
         let control = Arc::new(Control { bell, stop: AtomicBool::new(false), done: AtomicBool::new(false) });
         let its = Arc::clone(&control);
         let (grant, granted) = sync_channel(1);

@@ -25,6 +25,10 @@ pub struct RtEvent {
 pub enum RtNews {
     /// Sound flows, both ways.
     Started,
+    /// Nobody needs sound: the streams stand by.
+    StandsBy,
+    /// Somebody does: they run again.
+    Roused,
     /// Captured sound was lost, or the playout ran dry; the stream was started again.
     Xrun(Direction),
     /// The system slept; the stream goes on, or was started again.

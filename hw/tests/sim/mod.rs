@@ -422,6 +422,9 @@ impl Waiter for SimWaiter {
             wait_for(bell);
             return Ok(Woke::Bell);
         }
+        if bell.answer() {
+            return Ok(Woke::Bell);
+        }
         let mut world = self.0.world();
         if world.spin > 0 {
             world.spin -= 1;

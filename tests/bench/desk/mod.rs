@@ -34,6 +34,7 @@ use tokio::task::block_in_place;
 
 use crate::machine::Machine;
 use crate::table::Row;
+use idle::Idle;
 use model::Model;
 use room::{Device, Pace};
 use threads::Threads;
@@ -63,6 +64,8 @@ pub(crate) struct Effort {
     pub(crate) loaded: Duration,
     /// Of each other measurement.
     pub(crate) idle: Duration,
+    /// Times that the button of a desk that stands by is pressed.
+    pub(crate) presses: usize,
 }
 
 /// What was measured.
@@ -86,12 +89,13 @@ struct Found {
     loaded_seconds: f64,
     xruns: Option<u64>,
     starved: Option<u64>,
-    /// Without a conversation: per cent of a core, and wake-ups a second.
-    idle: Option<f64>,
-    wakeups: Option<f64>,
-    /// The same of the virtual device's own thread.
-    device_idle: Option<f64>,
-    device_wakeups: Option<f64>,
+    /// Without a conversation: while the button is waited for, and while a voice is.
+    idle: Option<Idle>,
+    watching: Option<Idle>,
+    /// From a press of the button of a desk that stood by to its first sound in the room, ms; and to the microphone's
+    /// first block, on average.
+    pressed: Vec<f64>,
+    rousing: Option<f64>,
     remarks: Vec<String>,
     failed: Vec<String>,
 }
@@ -130,7 +134,7 @@ async fn parts(effort: Effort, found: &mut Found) -> anyhow::Result<()> {
     room.air().set_echo(Some(&room::echo_path()));
     let outcome = conversation(&room, &pace, effort, &question, found).await;
     found.keep("a conversation", outcome);
-    let outcome = idle::measure(&room, effort.idle, found).await;
+    let outcome = idle::measure(&room, &pace, effort, found).await;
     found.keep("idle", outcome);
     Ok(())
 }

@@ -16,10 +16,16 @@ pub(super) fn of(found: &Found) -> Vec<Row> {
     let count = |lost: Option<u64>| lost.map(|count| count as f64);
     add(&format!("xruns in {minutes:.1} min, cores loaded"), "", Some(0.0), count(found.xruns));
     add("gaps, stalls, blocks lost meanwhile", "", Some(0.0), count(found.starved));
-    add("whole daemon less device plugin, idle", "% core", Some(0.3), found.idle);
-    add("times a thread woke, idle, the same", "1/s", None, found.wakeups);
-    add("virtual device's plugin thread, idle", "% core", None, found.device_idle);
-    add("times it woke, idle", "1/s", None, found.device_wakeups);
+    for (mode, goal, idle) in [("idle", Some(0.3), found.idle), ("waiting for a voice", None, found.watching)] {
+        add(&format!("whole daemon less device plugin, {mode}"), "% core", goal, idle.map(|it| it.share));
+        add(&format!("times a thread woke, {mode}, the same"), "1/s", None, idle.map(|it| it.wakeups));
+        add(&format!("virtual device's plugin thread, {mode}"), "% core", None, idle.map(|it| it.device_share));
+        add(&format!("times it woke, {mode}"), "1/s", None, idle.map(|it| it.device_wakeups));
+    }
+    add("button to microphone, from standby, mean", "ms", Some(150.0), found.rousing);
+    let held = quantile(&found.device_down, 0.5);
+    let sound = quantile(&found.pressed, 1.0).zip(held).map(|(all, device)| all - device);
+    add("button to first sound, from standby, longest", "ms", None, sound);
     let erle = |share| quantile(&found.erle, share);
     rows.push(Row::at_least("desk: echo reduction on speech, worker's own, p50", "dB", 30.0, erle(0.5)));
     rows.push(Row::new("desk: the same, the worst second", "dB", None, erle(0.0), None));
