@@ -3,6 +3,8 @@
 use log::kv::{Key, Value, VisitSource};
 use log::{Level, Record};
 
+use super::event::Event;
+
 /// What a [`Record`] says, owned.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -33,9 +35,10 @@ impl Entry {
     }
 
     /// A message of the log about itself.
-    pub(super) fn own(level: Level, message: String) -> Self {
+    pub(super) fn own(level: Level, event: Event, message: String) -> Self {
         let target = module_path!().to_owned();
-        Self { level, target, module: None, file: None, line: None, message, pairs: Vec::new() }
+        let pairs = vec![("event".to_owned(), event.to_string())];
+        Self { level, target, module: None, file: None, line: None, message, pairs }
     }
 
     /// Hands the record to `log`.

@@ -8,20 +8,28 @@
 //! that finds the queue full is dropped and counted, and the next that gets through tells how many were.
 //!
 //! In the journal a record's key-values are fields in capitals (`call_sid` is `CALL_SID`, `live_id` is `LIVE_ID`), so
-//! `journalctl -u frontdeskd CALL_SID=CA…` shows one call. `log`'s levels arrive as the syslog priorities of the same
-//! names: error 3, warning 4, info 6, debug 7; trace is 7, too. Records of other people's libraries are kept from
-//! warning on only: below that some of them print headers, keys and frames of speech.
+//! `journalctl -u frontdeskd CALL_SID=CA…` shows one call. A record of an [`Event`] (`event:% = Event::Ready`) has a
+//! `MESSAGE_ID` besides, by which `journalctl -x` finds its explanation. `log`'s levels arrive as the syslog priorities
+//! of the same names: error 3, warning 4, info 6, debug 7; trace is 7, too. Records of other people's libraries are kept
+//! from warning on only: below that some of them print headers, keys and frames of speech.
 
 mod entry;
+pub mod event;
+pub mod limit;
 mod panic;
 mod queue;
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
+use event::Numbered;
 use queue::Queue;
+
+pub use event::Event;
+pub use limit::Limit;
 
 /// The daemon's name in the journal: `journalctl -t frontdeskd`.
 const IDENTIFIER: &str = "frontdeskd";
@@ -47,10 +55,16 @@ pub enum LoggingError {
 /// Before the process ends, `log::logger().flush()` writes what has queued.
 pub fn init(level: LevelFilter) -> Result<(), LoggingError> {
     let queue = Queue::start(sink()).map_err(LoggingError::Thread)?;
-    log::set_boxed_logger(Box::new(Logger { level, queue }))?;
-    log::set_max_level(level.max(FOREIGN));
+    log::set_boxed_logger(Box::new(Logger { level: &LEVEL, queue }))?;
+    set_level(level);
     panic::log_panics();
     Ok(())
+}
+
+/// Keeps records of ours from `level` on from now on.
+pub fn set_level(level: LevelFilter) {
+    LEVEL.store(level as usize, Ordering::Relaxed);
+    log::set_max_level(level.max(FOREIGN));
 }
 
 /// The journal if standard error is connected to it, else standard error.
@@ -64,15 +78,27 @@ fn sink() -> Box<dyn Log> {
     Box::new(env_logger::Builder::new().filter_level(LevelFilter::Trace).format_timestamp_millis().build())
 }
 
+/// The level of the process's logger, of which there is one: a number of `LevelFilter`.
+static LEVEL: AtomicUsize = AtomicUsize::new(LevelFilter::Info as usize);
+
 /// The process's logger: filters, and hands over to the thread.
 struct Logger {
-    level: LevelFilter,
+    level: &'static AtomicUsize,
     queue: Queue,
+}
+
+impl Logger {
+    /// From which level on we are heard.
+    fn own_level(&self) -> LevelFilter {
+        let number = self.level.load(Ordering::Relaxed);
+        LevelFilter::iter().find(|level| *level as usize == number).unwrap_or(LevelFilter::Info)
+    }
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let least = if metadata.target().starts_with(OWN) { self.level } else { self.level.min(FOREIGN) };
+        let own = self.own_level();
+        let least = if metadata.target().starts_with(OWN) { own } else { own.min(FOREIGN) };
         metadata.level() <= least
     }
 
@@ -98,7 +124,9 @@ impl Log for Journal {
 
     fn log(&self, record: &Record<'_>) {
         // An error would have to be logged.
-        let _ = self.0.journal_send(&record.to_builder().level(shifted(record.level())).build());
+        let level = shifted(record.level());
+        let _ =
+            self.0.journal_send(&record.to_builder().level(level).key_values(&Numbered(record.key_values())).build());
     }
 
     fn flush(&self) {}

@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 pub(super) fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
-        log::error!(thread = thread.name().unwrap_or("unnamed"); "panicked {}", describe(info));
+        log::error!(event:% = super::Event::Panicked, thread = thread.name().unwrap_or("unnamed"); "panicked {}", describe(info));
     }));
 }
 

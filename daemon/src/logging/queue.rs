@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use log::{Level, Log, Record};
 
 use super::entry::Entry;
+use super::event::Event;
 
 /// Records that may wait: some seconds of five hundred calls that all fail at once.
 const QUEUE: usize = 2048;
@@ -75,7 +76,7 @@ fn run(commands: &Receiver<Command>, sink: &dyn Log, dropped: &AtomicU64) {
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let message = format!("{lost} log records were dropped: the log's reader did not keep up");
-            Entry::own(Level::Warn, message).write_to(sink);
+            Entry::own(Level::Warn, Event::LogLost, message).write_to(sink);
         }
     }
 }

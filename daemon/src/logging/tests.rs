@@ -41,9 +41,14 @@ impl<'kvs> VisitSource<'kvs> for Append<'_> {
     }
 }
 
+/// A level of a test's own.
+fn at(level: LevelFilter) -> &'static AtomicUsize {
+    Box::leak(Box::new(AtomicUsize::new(level as usize)))
+}
+
 fn logger(level: LevelFilter) -> (Logger, Receiver<String>) {
     let (lines, written) = channel();
-    (Logger { level, queue: Queue::start(Box::new(Sink { lines, gate: None })).unwrap() }, written)
+    (Logger { level: at(level), queue: Queue::start(Box::new(Sink { lines, gate: None })).unwrap() }, written)
 }
 
 /// Like [`logger`], with a gate that the sink waits at.
@@ -51,7 +56,7 @@ fn gated() -> (Logger, Receiver<String>, SyncSender<()>) {
     let (lines, written) = channel();
     let (open, gate) = sync_channel(0);
     let sink = Sink { lines, gate: Some(Mutex::new(gate)) };
-    (Logger { level: LevelFilter::Info, queue: Queue::start(Box::new(sink)).unwrap() }, written, open)
+    (Logger { level: at(LevelFilter::Info), queue: Queue::start(Box::new(sink)).unwrap() }, written, open)
 }
 
 fn say(logger: &Logger, level: Level, target: &str, message: &str) {
@@ -110,6 +115,16 @@ fn who_logs_never_waits_and_losses_are_told() {
     let told: Vec<&String> = lines.iter().filter(|line| line.contains("records were dropped")).collect();
     let lost: usize = told[0].split(' ').find_map(|word| word.parse().ok()).unwrap();
     assert_eq!((told.len(), lines.len() - 1 + lost), (1, 3_000));
+}
+
+#[test]
+fn a_level_that_is_set_later_counts_from_then_on() {
+    let (logger, written) = logger(LevelFilter::Info);
+    say(&logger, Level::Debug, "frontdeskd::phone", "not heard");
+    logger.level.store(LevelFilter::Debug as usize, Ordering::Relaxed);
+    say(&logger, Level::Debug, "frontdeskd::phone", "heard");
+    logger.flush();
+    assert_eq!(written.try_iter().count(), 1);
 }
 
 #[test]
