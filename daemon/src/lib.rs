@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a task of a test ends with the test's runtime"))]
 
 pub mod app;
+pub mod arguments;
 pub mod calendar;
 pub mod clock;
 pub mod config;
@@ -32,6 +33,7 @@ pub mod net;
 pub mod notify;
 pub mod outbox;
 pub mod phone;
+pub mod reload;
 pub mod status;
 pub mod store;
 pub mod supervise;

@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::logging::chain;
+use crate::logging::{Event, chain};
 
 /// A line to the service manager, or to nobody when there is none; clones share it. No method blocks.
 #[derive(Debug, Clone)]
@@ -48,6 +48,22 @@ impl Notifier {
         self.tell(&[NotifyState::Status(status)]);
     }
 
+    /// The configuration is being read again; [`ready`](Self::ready) ends it. systemd from 253 on wants to know when, in the
+    /// same message, or takes the reload for failed (systemd.service(5), `Type=notify-reload`); 252 passes over the time.
+    pub fn reloading(&self, status: &str) {
+        let now = NotifyState::monotonic_usec_now().ok();
+        let states: Vec<_> =
+            std::iter::once(NotifyState::Reloading).chain(now).chain([NotifyState::Status(status)]).collect();
+        self.tell(&states);
+    }
+
+    /// The process is about to end because of what `status` says; `errno` is the system's number for it, if it has one.
+    pub fn failed(&self, status: &str, errno: Option<u32>) {
+        let states: Vec<_> =
+            std::iter::once(NotifyState::Status(status)).chain(errno.map(NotifyState::Errno)).collect();
+        self.tell(&states);
+    }
+
     /// The end has begun; systemd will not take it for a crash.
     pub fn stopping(&self, status: &str) {
         self.tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
@@ -73,8 +89,12 @@ impl Notifier {
                 ticks.tick().await;
                 match timeout(third, prove()).await {
                     Ok(Ok(())) => self.tell(&[NotifyState::Watchdog]),
-                    Ok(Err(error)) => log::error!("no progress, the watchdog is not fed: {}", chain(&error)),
-                    Err(_) => log::error!("no progress for {third:?}, the watchdog is not fed"),
+                    Ok(Err(error)) => {
+                        log::error!(event:% = Event::WatchdogStarved; "no progress, the watchdog is not fed: {}", chain(&error));
+                    }
+                    Err(_) => {
+                        log::error!(event:% = Event::WatchdogStarved; "no progress for {third:?}, the watchdog is not fed");
+                    }
                 }
             }
         };
@@ -163,6 +183,21 @@ mod tests {
         assert_eq!(manager.heard(), "STATUS=two lines\n");
         notifier.clone().stopping("draining");
         assert_eq!(manager.heard(), "STOPPING=1\nSTATUS=draining\n");
+    }
+
+    #[test]
+    fn a_reload_is_one_message_with_its_time_and_a_failure_tells_its_number() {
+        let manager = Manager::listening();
+        let notifier = manager.notifier();
+        notifier.reloading("reading");
+        let heard = manager.heard();
+        let lines: Vec<&str> = heard.lines().collect();
+        assert_eq!((lines[0], lines[2]), ("RELOADING=1", "STATUS=reading"));
+        assert!(lines[1].strip_prefix("MONOTONIC_USEC=").unwrap().parse::<u64>().unwrap() > 0, "{heard}");
+        notifier.failed("the port is taken", Some(98));
+        assert_eq!(manager.heard(), "STATUS=the port is taken\nERRNO=98\n");
+        notifier.failed("no reason", None);
+        assert_eq!(manager.heard(), "STATUS=no reason\n");
     }
 
     #[test]

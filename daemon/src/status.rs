@@ -1,5 +1,7 @@
 //! How the daemon is, for whoever asks: the admin listener, the control socket, `systemctl status`.
 
+mod line;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +14,7 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::{Figures, Gauge};
 use http::StatusCode;
 
+use crate::app::listeners::Shut;
 use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
@@ -23,12 +26,14 @@ use crate::google::Google;
 use crate::http::admin::{CallControl, DeskView, HealthSource};
 use crate::http::outside::LATE;
 use crate::http::reply::{
-    ActiveCall, CalendarHealth, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskTest, DeskWord,
-    GeminiHealth, GoogleHealth, Health, HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
+    ActiveCall, CalendarHealth, ConfigHealth, DeskDevices, DeskHealth, DeskLevels, DeskReport, DeskSound, DeskTest,
+    DeskWord, GeminiHealth, GoogleHealth, Health, HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
 };
-use crate::live::health::{LiveState, fault_word};
+use crate::metrics::Metrics;
+use crate::reload::{Current, Settings, State};
 use crate::store::{Keeping, Store};
 use crate::watchdog::Look;
+use line::{Line, Outside};
 
 /// A lost record makes the daemon's health degraded for that long.
 const ALARMED: Duration = Duration::from_mins(10);
@@ -41,6 +46,12 @@ pub struct Status {
     store: Store,
     calendars: Arc<Troubles>,
     clock: fn() -> Clock,
+    /// As the machine has it, right or wrong.
+    machine: fn() -> Clock,
+    settings: Option<Current<Settings>>,
+    reload: Arc<State>,
+    shut: Arc<Shut>,
+    metrics: Option<Metrics>,
     started: Instant,
     /// Records known to be lost, and when that was noticed.
     lost: Mutex<(u64, Option<Instant>)>,
@@ -69,8 +80,21 @@ impl Status {
         store: Store,
         clock: fn() -> Clock,
     ) -> Self {
-        let (calendars, started) = (Arc::default(), Instant::now());
-        Self { desk, conversations, google, store, calendars, clock, started, lost: Mutex::default() }
+        Self {
+            desk,
+            conversations,
+            google,
+            store,
+            calendars: Arc::default(),
+            clock,
+            machine: clock,
+            settings: None,
+            reload: Arc::default(),
+            shut: Arc::default(),
+            metrics: None,
+            started: Instant::now(),
+            lost: Mutex::default(),
+        }
     }
 
     /// Looks at what is wrong with outside calendars, too.
@@ -79,39 +103,57 @@ impl Status {
         Self { calendars, ..self }
     }
 
+    /// Looks at the settings as they are now, and at what became of the last reload, too.
+    #[must_use]
+    pub fn with_settings(self, settings: Current<Settings>, reload: Arc<State>) -> Self {
+        Self { settings: Some(settings), reload, ..self }
+    }
+
+    /// Looks at which listeners wait for their address, too.
+    #[must_use]
+    pub fn with_doors(self, shut: Arc<Shut>) -> Self {
+        Self { shut, ..self }
+    }
+
+    /// Shows a clock that is wrong as `machine` has it.
+    #[must_use]
+    pub fn with_machine_clock(self, machine: fn() -> Clock) -> Self {
+        Self { machine, ..self }
+    }
+
+    /// Looks at how long connections to Gemini take, too.
+    #[must_use]
+    pub fn with_connect_times(self, metrics: Metrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
     /// One line for `systemctl status`.
     pub fn line(&self) -> String {
-        let calls = match self.conversations.active_calls() {
-            0 => "no calls".to_owned(),
-            1 => "1 call".to_owned(),
-            many => format!("{many} calls"),
-        };
-        let gemini = match self.conversations.health().state(Instant::now()).0 {
-            LiveState::Unknown => "Gemini not known".to_owned(),
-            LiveState::Up => "Gemini ok".to_owned(),
-            LiveState::Suspect { .. } => "Gemini slow to answer".to_owned(),
-            LiveState::Down { fault, .. } => format!("Gemini down ({})", fault_word(fault)),
-        };
-        let store = match self.store_health().state {
-            StoreState::Ok => "",
-            StoreState::Behind => " · disk takes no records",
-            StoreState::Afresh => " · store was damaged, see frontdeskctl status",
-            StoreState::Damaged => " · store is damaged: restart the daemon",
-            StoreState::Memory => " · records in memory only",
-        };
-        let dead = match self.store.errands_dead() {
-            0 => String::new(),
-            many => format!(" · {many} given up in the outbox"),
-        };
-        let late = if self.outbox().oldest_age_s >= LATE.as_secs() { " · the outbox is late" } else { "" };
-        let calendar = if self.calendar(Instant::now()).unusable > 0 { " · calendar not usable" } else { "" };
-        let draining = if self.conversations.is_draining() { " · draining" } else { "" };
-        let desk = self.desk.state.words().map(|words| format!(" · {words}")).unwrap_or_default();
-        let google = match GoogleHealth::of(&self.google).state {
-            state if state.needs_somebody() => " · Google needs somebody (frontdeskctl google)",
-            _ => "",
-        };
-        format!("{calls}{desk} · {gemini}{google}{store}{dead}{late}{calendar}{draining}")
+        let now = Instant::now();
+        let machine = (self.machine)();
+        let gemini = self.conversations.health().state(now).0;
+        Line {
+            calls: self.conversations.active_calls(),
+            desk: self.desk.state.words(),
+            gemini: (gemini, self.last_connect()),
+            clock: machine.civil(machine.instant()),
+            store: self.store_health().state,
+            dead: self.store.errands_dead(),
+            outside: self.outside(now),
+            shut: self.shut.doors().into_iter().map(|(door, _)| door).collect(),
+            reload_refused: self.reload.refusal().map(|refusal| refusal.first),
+            draining: self.conversations.is_draining(),
+        }
+        .text()
+    }
+
+    /// What is wrong outside of the box.
+    fn outside(&self, now: Instant) -> Vec<Outside> {
+        let needs_somebody = GoogleHealth::of(&self.google).state.needs_somebody();
+        let late = self.outbox().oldest_age_s >= LATE.as_secs();
+        let unusable = self.calendar(now).unusable > 0;
+        let troubles = [(needs_somebody, Outside::Google), (late, Outside::Outbox), (unusable, Outside::Calendar)];
+        troubles.into_iter().filter_map(|(is_so, trouble)| is_so.then_some(trouble)).collect()
     }
 
     /// What the desk's audio threads have counted by now.
@@ -125,7 +167,12 @@ impl Status {
             DeviceState::Absent(why) => (DeskWord::Absent, None, Some(why)),
             DeviceState::Ready(device) => (DeskWord::Ready, Some(device.name), None),
         };
-        DeskHealth { state, device, why }
+        DeskHealth { state, device, why, standing_by: self.stands_by() }
+    }
+
+    /// Whether the desk has a device whose streams stand by.
+    fn stands_by(&self) -> bool {
+        self.desk.figures.standing_by.is_set() && matches!(self.desk.state.device(), DeviceState::Ready(_))
     }
 
     /// Whether the speakerphone that the configuration names is missing: somebody has put it on the counter and must
@@ -169,7 +216,8 @@ impl Status {
         let (outbox, calendar) = (self.outbox(), self.calendar(now));
         let works_outside = outbox.why.is_none() && calendar.why.is_none() && !google.state.needs_somebody();
         let keeps_records = store.state == StoreState::Ok && !loses_records;
-        let well = reached && keeps_records && works_outside && !self.lacks_its_desk();
+        let as_configured = self.reload.refusal().is_none() && self.shut.doors().is_empty();
+        let well = reached && keeps_records && works_outside && as_configured && !self.lacks_its_desk();
         let status = match (self.conversations.is_draining(), well) {
             (true, _) => HealthStatus::Draining,
             (false, true) => HealthStatus::Ok,
@@ -180,14 +228,30 @@ impl Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs(),
             active_calls: self.conversations.active_calls(),
-            max_calls: self.conversations.most(),
+            max_calls: self.most(),
             gemini,
             store,
             desk: self.desk_health(),
             google,
             outbox,
             calendar,
+            config: self.config(),
+            shut: self.shut.doors().iter().map(|(door, at)| format!("[{}] listen = {at}", door.section())).collect(),
         }
+    }
+
+    /// Conversations that may run.
+    fn most(&self) -> usize {
+        self.settings.as_ref().map_or_else(|| self.conversations.most(), |settings| settings.take().phone.max_calls)
+    }
+
+    fn config(&self) -> ConfigHealth {
+        let needs_restart = self.reload.restart().into_iter().map(str::to_owned).collect();
+        ConfigHealth { refused: self.reload.refusal().map(|refusal| refusal.complaints), needs_restart }
+    }
+
+    fn last_connect(&self) -> Option<Duration> {
+        self.metrics.as_ref().and_then(Metrics::last_connect)
     }
 
     fn outbox(&self) -> OutboxHealth {
@@ -203,7 +267,9 @@ impl Status {
     fn gemini(&self, now: Instant) -> GeminiHealth {
         let (state, since) = self.conversations.health().state(now);
         let (state, why) = state.words();
-        GeminiHealth { state: state.to_owned(), since: (self.clock)().civil(since), why: why.map(str::to_owned) }
+        let since = (self.clock)().civil(since);
+        let connect_ms = self.last_connect().map(|took| took.as_millis() as u64);
+        GeminiHealth { state: state.to_owned(), since, why: why.map(str::to_owned), connect_ms }
     }
 }
 
@@ -214,16 +280,20 @@ impl HealthSource for Status {
 }
 
 impl DeskView for Status {
-    fn report(&self) -> DeskReport {
+    fn report(&self, meters: bool) -> DeskReport {
+        if meters {
+            self.desk.state.want_levels();
+        }
         let (state, device, why) = match self.desk.state.device() {
             DeviceState::Off => (DeskWord::Off, None, None),
             DeviceState::Absent(why) => (DeskWord::Absent, None, Some(why)),
             DeviceState::Ready(device) => (DeskWord::Ready, Some(device), None),
         };
         let figures = self.desk.figures;
-        let ready = device.is_some();
-        // Without a device the gauges show what the last one told.
-        let level = |gauge: &Gauge| if ready { gauge.read().max(Dbfs::SILENCE.0) } else { Dbfs::SILENCE.0 };
+        let (ready, standing_by) = (device.is_some(), self.stands_by());
+        // Without a device the gauges show what the last one told, and on standby what was heard before it.
+        let level =
+            |gauge: &Gauge| if ready && !standing_by { gauge.read().max(Dbfs::SILENCE.0) } else { Dbfs::SILENCE.0 };
         let millis = |span: Duration| span.as_secs_f64() * 1_000.0;
         DeskReport {
             state,
@@ -231,6 +301,7 @@ impl DeskView for Status {
             remarks: device.as_ref().map(|device| device.remarks.clone()).unwrap_or_default(),
             device: device.map(|device| device.name),
             why,
+            standing_by,
             talking: self.desk.state.is_talking(),
             muted: self.desk.state.is_muted(),
             taking_turns: ready && figures.taking_turns.read() > 0.5,

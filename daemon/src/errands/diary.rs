@@ -15,6 +15,7 @@ use super::Entries;
 use crate::calendar::feed::Feed;
 use crate::logging::chain;
 use crate::outbox::{Carrier, Outcome};
+use crate::reload::Current;
 use crate::store::{Due, Store};
 
 /// How far ahead the feed looks: as far as anything can be booked.
@@ -29,7 +30,7 @@ const EVERY: Duration = Duration::from_secs(2);
 pub struct Diary {
     store: Store,
     entries: Arc<Entries>,
-    clinic: Arc<Clinic>,
+    clinic: Current<Clinic>,
     feed: Arc<Feed>,
     now: fn() -> Timestamp,
     /// One rewriting at a time, each of what the book holds then: the last one written is the newest.
@@ -46,8 +47,14 @@ struct Turn {
 
 impl Diary {
     /// A feed of what `store` holds; `now` is the civil time.
-    pub fn new(store: Store, entries: Arc<Entries>, clinic: Arc<Clinic>, feed: Feed, now: fn() -> Timestamp) -> Self {
-        Self { store, entries, clinic, feed: Arc::new(feed), now, turn: Arc::default() }
+    pub fn new(
+        store: Store,
+        entries: Arc<Entries>,
+        clinic: impl Into<Current<Clinic>>,
+        feed: Feed,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        Self { store, entries, clinic: clinic.into(), feed: Arc::new(feed), now, turn: Arc::default() }
     }
 
     /// Writes what is booked from now on in place of what the feed held, unless it is there already, and returns once it is;
@@ -76,7 +83,7 @@ impl Diary {
             .appointments_within(span, now, MOST)
             .await
             .map_err(|error| format!("the store cannot be read: {}", chain(&error)))?;
-        let (feed, clinic) = (Arc::clone(&self.feed), Arc::clone(&self.clinic));
+        let (feed, clinic) = (Arc::clone(&self.feed), self.clinic.take());
         // The turn goes with it: whoever stops waiting lets no second one in beside it.
         let writing = tokio::task::spawn_blocking(move || {
             feed.rewrite(&appointments, &clinic, now).map_err(|error| chain(&error).to_string())?;

@@ -24,6 +24,7 @@ use crate::calendar::asking::{MOST, times};
 use crate::calendar::{Backend, CalError, Calendar as _, Cursor, Entry, Link, Retry, State, strangers};
 use crate::logging::chain;
 use crate::outbox::Outcome;
+use crate::reload::Current;
 use crate::store::{CalendarLink, Store, StoreError};
 
 /// As far ahead as anything can be booked.
@@ -83,7 +84,7 @@ impl From<EntryError> for Outcome {
 /// The entries of a clinic's appointments.
 pub struct Entries {
     store: Store,
-    clinic: Arc<Clinic>,
+    clinic: Current<Clinic>,
     backend: Arc<Backend>,
     server: String,
     now: fn() -> Timestamp,
@@ -94,14 +95,19 @@ pub struct Entries {
 
 impl Entries {
     /// Entries of what `store` holds; `now` is the civil time.
-    pub fn new(store: Store, clinic: Arc<Clinic>, backend: Arc<Backend>, now: fn() -> Timestamp) -> Self {
+    pub fn new(
+        store: Store,
+        clinic: impl Into<Current<Clinic>>,
+        backend: Arc<Backend>,
+        now: fn() -> Timestamp,
+    ) -> Self {
         let server = backend.server();
-        Self { store, clinic, backend, server, now, turn: RwLock::default() }
+        Self { store, clinic: clinic.into(), backend, server, now, turn: RwLock::default() }
     }
 
-    /// The clinic whose appointments they are.
-    pub fn clinic(&self) -> &Clinic {
-        &self.clinic
+    /// The clinic whose appointments they are, as it is now.
+    pub fn clinic(&self) -> Arc<Clinic> {
+        self.clinic.take()
     }
 
     /// Whether there is a calendar outside.
@@ -151,7 +157,8 @@ impl Entries {
     ) -> Result<&'static str, EntryError> {
         let is_there = link.as_ref().is_some_and(|link| link.revision == appointment.revision);
         if !is_there {
-            let entry = Entry { appointment, clinic: &self.clinic, stamp: (self.now)() };
+            let clinic = self.clinic.take();
+            let entry = Entry { appointment, clinic: &clinic, stamp: (self.now)() };
             let written = match link.map(to_link) {
                 None => self.backend.put(entry).await,
                 Some(link) => self.backend.update(&link, entry).await,
@@ -194,7 +201,8 @@ impl Entries {
 
     /// An appointment's entry in the calendar of somebody with whom it is not.
     async fn elsewhere(&self, appointment: &Appointment) -> Result<Option<Link>, EntryError> {
-        let others = self.clinic.practitioners.iter().map(|practitioner| &practitioner.id);
+        let clinic = self.clinic.take();
+        let others = clinic.practitioners.iter().map(|practitioner| &practitioner.id);
         for of in others.filter(|of| **of != appointment.slot.practitioner) {
             match self.backend.state(of, appointment.id).await {
                 Ok(State::There(link, own)) if !own.is_cancelled => return Ok(Some(link)),

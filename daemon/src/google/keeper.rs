@@ -19,7 +19,7 @@ use super::exchange::{self, Exchange, LoginError};
 use super::user::{Ask, Consented, Farewell, Standing};
 use super::vault::{Kept, Vault, VaultError};
 use crate::config::GooglePublishing;
-use crate::logging::chain;
+use crate::logging::{Event, chain};
 use crate::metrics::Metrics;
 
 /// A token with less left is replaced. Google's own library does so 3 min 45 s before the end.
@@ -105,7 +105,10 @@ impl Keeper {
         if let Some(trouble) = &trouble
             && self.trouble.as_ref() != Some(trouble)
         {
-            warn!("{trouble}");
+            match trouble {
+                AccessError::NeedsConsent(_) => warn!(event:% = Event::GoogleNeedsSomebody; "{trouble}"),
+                _ => warn!("{trouble}"),
+            }
         }
         self.trouble = trouble;
         self.tell();
@@ -200,7 +203,7 @@ impl Keeper {
         let error = self.understood(failure);
         let is_passing = matches!(error, AccessError::Retry { .. });
         if self.trouble.as_ref() != Some(&error) {
-            if is_passing { warn!("{error}") } else { error!("{error}") }
+            if is_passing { warn!("{error}") } else { error!(event:% = Event::GoogleNeedsSomebody; "{error}") }
         }
         if !is_passing {
             self.token = None;

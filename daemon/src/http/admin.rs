@@ -7,11 +7,12 @@
 //! | `GET /v1/calls?limit=&before=&active=` | [`CallList`], the newest first |
 //! | `GET /v1/calls/{sid}` | [`CallDetail`], with its transcript |
 //! | `DELETE /v1/calls/{sid}` | 202 if it runs and will end, 404 if it is unknown, 409 if it is over |
-//! | `GET /v1/desk` | [`DeskReport`]: the speakerphone, its levels, what has gone wrong with its sound |
+//! | `GET /v1/desk?meters=` | [`DeskReport`]: the speakerphone, its levels, what has gone wrong with its sound; `meters=true` wakes one that stands by for some seconds, so that its levels move |
 //! | `GET /v1/desk/devices` | [`DeskDevices`]: what could serve as one, and how it would be opened |
 //! | `POST /v1/desk/test` | [`DeskTest`], after some seconds of sound; 409 while a conversation or a test runs, 503 without a device |
 //! | `POST /v1/desk/talk?persona=` | 201 [`DeskTalk`]: a conversation begins there, in that persona's voice if one is named; 404 if there is no such persona, 409 while one runs, 503 without a device |
 //! | `POST /v1/drain` | 202; on the control socket only |
+//! | `POST /v1/reload` | [`Reloaded`]; 422 with every complaint if the configuration cannot be used and the one of before goes on; on the control socket only |
 //!
 //! What there is for the appointment book and the outbox is in [`book`](super::book), for access to Google in
 //! [`google`].
@@ -41,11 +42,13 @@ use super::auth::{self, AdminAuth};
 use super::google;
 use super::reply::{
     ActiveCall, CallDetail, CallList, DeskDevices, DeskReport, DeskTalk, DeskTest, Draining, Ending, Health,
-    HealthStatus, ListedCall, Refused,
+    HealthStatus, ListedCall, Refused, Reloaded,
 };
 use crate::google::Google;
 use crate::logging::chain;
 use crate::metrics::{self, Metrics};
+use crate::reload::Reloads;
+use crate::reload::task::ReloadError;
 use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};
 
 /// Calls in a listing, unless told otherwise.
@@ -73,8 +76,9 @@ pub trait HealthSource: Send + Sync {
 
 /// The front desk, as seen by people.
 pub trait DeskView: Send + Sync {
-    /// How it is now. Called from request handlers: it may not block.
-    fn report(&self) -> DeskReport;
+    /// How it is now. Called from request handlers: it may not block. Who looks at `meters` wants its levels alive for
+    /// the next seconds: a device that stands by is woken.
+    fn report(&self, meters: bool) -> DeskReport;
     /// The devices that could serve it. Opens sound cards: called where blocking is allowed.
     fn devices(&self) -> DeskDevices;
     /// Plays a sound and judges what comes back; takes some seconds. Dropped, it ends.
@@ -101,6 +105,8 @@ pub struct AdminState {
     pub desk: Arc<dyn DeskView>,
     /// Access to Google, for calendars and mail.
     pub google: Arc<Google>,
+    /// Has the configuration read again.
+    pub reloads: Reloads,
 }
 
 impl AdminState {
@@ -119,7 +125,8 @@ pub fn router(state: AdminState, auth: AdminAuth) -> Router {
 
 /// The same for the control socket, whose callers have been authorised already, and what only they may ask.
 pub(super) fn control_routes(state: AdminState) -> Router {
-    let router = rest().route("/v1/drain", post(drain)).merge(google::control_routes());
+    let router =
+        rest().route("/v1/drain", post(drain)).route("/v1/reload", post(reload)).merge(google::control_routes());
     let router = closed(router).layer(from_fn(limit_body));
     router.layer(axum::middleware::map_response(secure)).with_state(state)
 }
@@ -215,8 +222,20 @@ async fn end(State(state): State<AdminState>, Path(sid): Path<String>) -> Result
     })
 }
 
-async fn desk(State(state): State<AdminState>) -> Json<DeskReport> {
-    Json(state.desk.report())
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeskQuery {
+    #[serde(default)]
+    meters: bool,
+}
+
+async fn desk(
+    State(state): State<AdminState>,
+    query: Result<Query<DeskQuery>, QueryRejection>,
+) -> Result<Json<DeskReport>, Refused> {
+    let bad = |message: String| Refused::new(StatusCode::BAD_REQUEST, "bad_query", message);
+    let Query(query) = query.map_err(|rejection| bad(format!("{}; only meters is known", rejection.body_text())))?;
+    Ok(Json(state.desk.report(query.meters)))
 }
 
 async fn devices(State(state): State<AdminState>) -> Result<Json<DeskDevices>, Refused> {
@@ -252,6 +271,21 @@ async fn drain(State(state): State<AdminState>) -> (StatusCode, Json<Draining>) 
     log::info!("somebody asked for no new calls to be taken");
     state.calls.drain();
     (StatusCode::ACCEPTED, Json(Draining { active_calls: state.calls.active().len() }))
+}
+
+async fn reload(State(state): State<AdminState>) -> Result<Json<Reloaded>, Refused> {
+    log::info!("somebody asked for the configuration to be read again");
+    let taken = state.reloads.ask().await.map_err(|error| {
+        let (status, code) = match error {
+            ReloadError::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "config_refused"),
+            ReloadError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ReloadError::Away => (StatusCode::SERVICE_UNAVAILABLE, "no_reload"),
+        };
+        Refused::new(status, code, error.to_string())
+    })?;
+    let owned = |keys: Vec<&'static str>| keys.into_iter().map(str::to_owned).collect();
+    let (applied, needs_restart) = (owned(taken.applied), owned(taken.restart));
+    Ok(Json(Reloaded { applied, needs_restart, advice: taken.advice }))
 }
 
 fn call_sid(text: &str) -> Result<ConversationId, Refused> {

@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 use super::admin::{AdminState, ask};
 use super::reply::{AppointmentList, AuditCheck, AuditList, MessageList, Refused, Retried};
+use crate::logging::Event;
 use crate::store::{Errands, ListedErrand, ListedMessage, MAX_LISTED, MAX_SPAN, Staff};
 
 /// What is listed unless told otherwise.
@@ -130,7 +131,7 @@ async fn audit(
 async fn check_audit(State(state): State<AdminState>) -> Result<Json<AuditCheck>, Refused> {
     let broken_at = ask(state.store.audit_broken_at()).await?;
     if let Some(row) = broken_at {
-        log::error!(row; "the audit was changed from outside, or a row before this one is missing");
+        log::error!(event:% = Event::AuditBroken, row; "the audit was changed from outside, or a row before this one is missing");
     }
     Ok(Json(AuditCheck { broken_at }))
 }

@@ -22,7 +22,9 @@ use jiff::Timestamp;
 use log::{info, warn};
 use serde_json::json;
 
-use super::header_text;
+use super::{header_text, unsigned};
+use crate::conversation::running::Busy;
+use crate::logging::Event;
 use crate::phone::calls::{Admission, Command, Refusal};
 use crate::phone::ended::{Ended, NOT_TAKEN};
 use crate::phone::line::PhoneLine;
@@ -52,7 +54,9 @@ async fn answer_voice(line: &Arc<PhoneLine>, now: Instant, request: Request) -> 
     };
     let Ok(form) = body.form() else { return ("malformed", StatusCode::BAD_REQUEST.into_response()) };
     match VoiceRequest::parse(&form) {
-        Ok(voice) if voice.account_sid == line.phone.account_sid => answer_call(line, now, &voice, query.as_deref()),
+        Ok(voice) if voice.account_sid == line.settings.take().phone.account_sid => {
+            answer_call(line, now, &voice, query.as_deref())
+        }
         Ok(_) => ("foreign-account", StatusCode::FORBIDDEN.into_response()),
         Err(error) => answer_unreadable(line, &form, &error),
     }
@@ -62,7 +66,7 @@ async fn answer_voice(line: &Arc<PhoneLine>, now: Instant, request: Request) -> 
 /// as an application error.
 fn answer_unreadable(line: &PhoneLine, form: &Form<'_>, error: &WebhookError) -> (&'static str, Response) {
     warn!("a signed voice webhook makes no sense: {error}");
-    if form.get("AccountSid") == Some(line.phone.account_sid.as_str()) {
+    if form.get("AccountSid") == Some(line.settings.take().phone.account_sid.as_str()) {
         ("malformed", fall_back(line, None))
     } else {
         ("malformed", StatusCode::BAD_REQUEST.into_response())
@@ -76,19 +80,20 @@ fn answer_call(
     query: Option<&str>,
 ) -> (&'static str, Response) {
     let call = voice.call_sid;
-    if voice.is_our_own_dial(&line.phone.number) {
+    let settings = line.settings.take();
+    if voice.is_our_own_dial(&settings.phone.number) {
         warn!(call_sid = call.as_str(); "phone.fallback_number forwards to us: our own dial came back and is told that we are busy");
         return ("own-dial", xml(twiml::reject_busy()));
     }
     let live_id = PhoneLine::live_id();
     let clock = (line.clock)();
-    match line.calls.admit(now, call, &voice.from, &live_id) {
+    match line.calls.admit(now, call, &voice.from, &live_id, settings.phone.max_calls) {
         Ok(Admission::New { token, commands, view }) => {
             announce(line, clock.civil(now), voice);
             line.metrics.call_started();
-            info!(call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(voice));
-            let asked = line.asked_persona(&call, query);
-            line.start(voice, asked.as_ref(), live_id, clock, commands, view);
+            info!(event:% = Event::CallStarted, call_sid = call.as_str(), live_id = live_id.as_str(); "call {}", origin(voice));
+            let asked = settings.asked_persona(&call, query);
+            line.start(&settings, voice, asked.as_ref(), live_id, clock, (commands, view));
             ("answered", stream_to(line, voice, &token))
         }
         Ok(Admission::Again { token }) => {
@@ -98,12 +103,21 @@ fn answer_call(
         Err(Refusal::Ended(ended)) => answer_ended(line, voice, ended),
         Err(refusal) => {
             announce(line, clock.civil(now), voice);
-            warn!(call_sid = call.as_str(); "call {} sent to the fallback: {}", origin(voice), refusal.as_str());
+            let why = refusal_word(line, refusal);
+            warn!(event:% = Event::CallDiverted, call_sid = call.as_str(); "call {} sent to the fallback: {why}", origin(voice));
             let at = clock.civil(now);
-            let reason = Cow::Owned(format!("{NOT_TAKEN}: {}", refusal.as_str()));
+            let reason = Cow::Owned(format!("{NOT_TAKEN}: {why}"));
             line.store.record(store::Record::CallEnded { call: call.into(), at, reason });
-            (refusal.as_str(), fall_back(line, Some(voice)))
+            (why, fall_back(line, Some(voice)))
         }
+    }
+}
+
+/// Why a call is not taken. A clock that is wrong keeps the model away like an outage, and is mended otherwise.
+fn refusal_word(line: &PhoneLine, refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Busy(Busy::ModelDown) if line.calls.conversations().health().waits_for_clock() => "clock-not-set",
+        refusal => refusal.as_str(),
     }
 }
 
@@ -134,12 +148,13 @@ fn announce(line: &PhoneLine, at: Timestamp, voice: &VoiceRequest) {
 }
 
 fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
-    let public = &line.phone.public_url;
+    let settings = line.settings.take();
+    let public = &settings.phone.public_url;
     let socket = public.replacen("http", "ws", 1);
     let url = format!("{socket}{}{token}", paths::MEDIA);
     let status = format!("{public}{}", paths::STREAM);
     let target = StreamTarget { url: &url, parameters: &[("token", token)], status_callback: Some(&status) };
-    match twiml::answer(&target, line.fallback.behind_stream(line.was_forwarded(voice))) {
+    match twiml::answer(&target, settings.fallback.behind_stream(settings.was_forwarded(voice))) {
         Ok(document) => xml(document),
         Err(error) => {
             warn!("the answer to a call could not be written: {error}");
@@ -149,12 +164,18 @@ fn stream_to(line: &PhoneLine, voice: &VoiceRequest, token: &str) -> Response {
 }
 
 fn fall_back(line: &PhoneLine, voice: Option<&VoiceRequest>) -> Response {
-    let document = if voice.is_some_and(|voice| line.was_forwarded(voice)) {
-        line.fallback.voicemail()
+    let settings = line.settings.take();
+    let document = if voice.is_some_and(|voice| settings.was_forwarded(voice)) {
+        settings.fallback.voicemail()
     } else {
-        line.fallback.at_once(!line.calls.conversations().is_draining())
+        settings.fallback.at_once(!line.calls.conversations().is_draining())
     };
     xml(document.to_owned())
+}
+
+/// The document for a caller whom nobody answered.
+fn voicemail_for(line: &PhoneLine) -> Response {
+    xml(line.settings.take().fallback.voicemail().to_owned())
 }
 
 /// Whence a call comes, masked.
@@ -245,14 +266,14 @@ pub async fn after(State(line): Line, request: Request) -> Response {
     line.metrics.webhook("after", outcome, began.elapsed());
     match told {
         // Whoever waits for the answer has not spoken with anybody, as far as can be told.
-        Err(Untold::Malformed) => xml(line.fallback.voicemail().to_owned()),
+        Err(Untold::Malformed) => voicemail_for(&line),
         Err(untold) => untold.into_response(),
         Ok(dial) => {
             on_dial(&line, began, &dial);
             match (dial.bridged, on_call) {
                 (true, _) => xml(twiml::hang_up()),
                 (false, true) => fall_back(&line, None),
-                (false, false) => xml(line.fallback.voicemail().to_owned()),
+                (false, false) => voicemail_for(&line),
             }
         }
     }
@@ -365,7 +386,7 @@ async fn notification<T>(
     let body = signed_body(line, request).await.map_err(Untold::Refused)?;
     let told = body.form().map_err(|error| error.field()).and_then(|form| read(&form).map_err(|error| error.field()));
     match told {
-        Ok((account, told)) if account == line.phone.account_sid => Ok(told),
+        Ok((account, told)) if account == line.settings.take().phone.account_sid => Ok(told),
         Ok(_) => Err(Untold::ForeignAccount),
         Err(field) => {
             // Values may be anybody's number; Twilio's debugger shows them.
@@ -381,14 +402,14 @@ async fn signed_body(line: &PhoneLine, request: Request) -> Result<Signed, Statu
     let (parts, body) = request.into_parts();
     // Without a signature there is nothing to read a body for.
     let Some(signature) = header_text(&parts.headers, "x-twilio-signature") else {
-        return Err(StatusCode::FORBIDDEN);
+        return Err(unsigned("webhook"));
     };
     let body = read(body).await?;
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let url = format!("{}{path}", line.phone.public_url);
+    let url = format!("{}{path}", line.settings.take().phone.public_url);
     let form = Form::parse(&body).map_err(|_| StatusCode::FORBIDDEN)?;
     let settings = header_text(&parts.headers, "x-twilio-webhooks-signature-settings");
-    line.checker.check_form(&url, form.pairs(), Some(signature), settings).map_err(|_| StatusCode::FORBIDDEN)?;
+    line.checker.check_form(&url, form.pairs(), Some(signature), settings).map_err(|_| unsigned("webhook"))?;
     drop(form);
     Ok(Signed(body))
 }

@@ -16,7 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::header_text;
+use super::{header_text, unsigned};
 use crate::net::Stream;
 use crate::phone::calls::Command;
 use crate::phone::line::PhoneLine;
@@ -79,13 +79,13 @@ fn admit(
     };
     let key = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| ("not-a-websocket", StatusCode::BAD_REQUEST))?;
-    let socket = line.phone.public_url.replacen("http", "ws", 1);
+    let socket = line.settings.take().phone.public_url.replacen("http", "ws", 1);
     let path = request.uri().path();
     let signature = header_text(headers, "x-twilio-signature");
     let form = line
         .checker
         .check_handshake(&format!("{socket}{path}"), signature)
-        .map_err(|_| ("signature", StatusCode::FORBIDDEN))?;
+        .map_err(|_| ("signature", unsigned("media stream")))?;
     let call = line.calls.redeem(Instant::now(), token).ok_or(("token", StatusCode::NOT_FOUND))?;
     info!(call_sid = call.as_str(); "media stream signed in the {} form", form.as_str());
     Ok((call, key))

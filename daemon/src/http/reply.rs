@@ -44,6 +44,12 @@ pub struct Health {
     pub outbox: OutboxHealth,
     /// The calendars outside.
     pub calendar: CalendarHealth,
+    /// The configuration that is in force.
+    #[serde(default)]
+    pub config: ConfigHealth,
+    /// Addresses that are still waited for, as `[admin] listen = 127.0.0.1:8090`.
+    #[serde(default)]
+    pub shut: Vec<String>,
 }
 
 /// Whether new calls reach the agent.
@@ -72,13 +78,16 @@ impl HealthStatus {
 /// Whether the model can be reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GeminiHealth {
-    /// A word: `up`, `down`, `suspect` while a call cannot connect at once, or `unknown`: before the first call, and when
-    /// an outage may be over but nobody has called since.
+    /// A word: `up`, `down`, `suspect` while a call cannot connect at once, `waiting` until the machine's clock is set, or
+    /// `unknown`: before the first call, and when an outage may be over but nobody has called since.
     pub state: String,
     /// Since when.
     pub since: Timestamp,
     /// What is wrong, if anything.
     pub why: Option<String>,
+    /// How long the last connection took to become ready, in milliseconds; null before the first.
+    #[serde(default)]
+    pub connect_ms: Option<u64>,
 }
 
 /// Whether calls are recorded.
@@ -113,6 +122,15 @@ pub enum StoreState {
     Memory,
 }
 
+/// How the configuration that is in force stands to the one that is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigHealth {
+    /// What was wrong with it when it was last read again: then the one of before is in force. Null if all was well.
+    pub refused: Option<Vec<String>>,
+    /// Keys that are written otherwise than they are in force, until a restart.
+    pub needs_restart: Vec<String>,
+}
+
 /// Whether the front desk has its speakerphone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeskHealth {
@@ -122,10 +140,13 @@ pub struct DeskHealth {
     pub device: Option<String>,
     /// Why there is none, and what would help.
     pub why: Option<String>,
+    /// It is there, and nobody needs its sound: the microphone is closed.
+    pub standing_by: bool,
 }
 
 /// How the front desk is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told for itself")]
 pub struct DeskReport {
     /// Whether there is a speakerphone.
     pub state: DeskWord,
@@ -137,6 +158,8 @@ pub struct DeskReport {
     pub why: Option<String>,
     /// What does not work as it should, and what would help.
     pub remarks: Vec<String>,
+    /// It is there, and nobody needs its sound: the microphone is closed, and levels are silence.
+    pub standing_by: bool,
     /// A conversation is under way.
     pub talking: bool,
     /// The microphone is off.
@@ -427,6 +450,17 @@ pub struct CallDetail {
 pub struct Ending {
     /// The call.
     pub call_sid: ConversationId,
+}
+
+/// `POST /v1/reload`: the configuration was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Keys that new conversations obey from now on.
+    pub applied: Vec<String>,
+    /// Keys that are written otherwise than they are in force, until a restart.
+    pub needs_restart: Vec<String>,
+    /// What is allowed but unwise.
+    pub advice: Vec<String>,
 }
 
 /// `POST /v1/drain`: no new calls are taken any more.

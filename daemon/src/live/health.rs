@@ -6,12 +6,17 @@
 //!                            any ──suspect()──► Suspect ──10 s──► Unknown
 //! ```
 //!
+//! Before the machine's clock is right the state is `WaitingForClock`, and stays it until somebody says that it is.
+//!
 //! Nothing is probed while nobody calls: a failure is remembered for a while, then the next call tries again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use frontdesk_core::gemini::live::Fault;
+use log::{info, warn};
+
+use crate::logging::Event;
 
 /// Somebody may be renewing a key just now.
 const REST_OF_CONFIGURATION: Duration = Duration::from_mins(1);
@@ -36,6 +41,8 @@ pub enum LiveState {
         /// When the suspicion is dropped.
         until: Instant,
     },
+    /// The machine's clock is wrong: no certificate would hold, so nobody tries.
+    WaitingForClock,
     /// It could not be used; not tried again before then.
     Down {
         /// Whose fault.
@@ -52,6 +59,7 @@ impl LiveState {
             Self::Unknown => ("unknown", None),
             Self::Up => ("up", None),
             Self::Suspect { .. } => ("suspect", None),
+            Self::WaitingForClock => ("waiting", Some("the machine's clock is not set")),
             Self::Down { fault, .. } => ("down", Some(fault_word(fault))),
         }
     }
@@ -63,11 +71,16 @@ struct Known {
     since: Instant,
     /// How long the next failure to reach the service is rested on.
     next_rest: Duration,
+    /// The fault that the log was told of; an outage is told once, however many callers meet it.
+    told: Option<Fault>,
 }
 
 impl Known {
+    /// Before the clock is right nothing else is worth knowing.
     fn turn(&mut self, now: Instant, state: LiveState) {
-        (self.state, self.since) = (state, now);
+        if self.state != LiveState::WaitingForClock {
+            (self.state, self.since) = (state, now);
+        }
     }
 }
 
@@ -80,7 +93,7 @@ pub struct LiveHealth {
 impl LiveHealth {
     /// Nothing is known.
     pub fn new(now: Instant) -> Self {
-        let known = Known { state: LiveState::Unknown, since: now, next_rest: SHORTEST_REST };
+        let known = Known { state: LiveState::Unknown, since: now, next_rest: SHORTEST_REST, told: None };
         Self { known: Mutex::new(known) }
     }
 
@@ -88,6 +101,9 @@ impl LiveHealth {
     pub fn up(&self, now: Instant) {
         let mut known = self.lock();
         known.turn(now, LiveState::Up);
+        if known.told.take().is_some() {
+            info!(event:% = Event::GeminiUp; "Gemini can be reached again");
+        }
         known.next_rest = SHORTEST_REST;
     }
 
@@ -108,6 +124,11 @@ impl LiveHealth {
             }
         };
         known.turn(now, LiveState::Down { fault, until: now + rest });
+        if known.told.replace(fault) != Some(fault) {
+            let event = if fault == Fault::Configuration { Event::GeminiRefused } else { Event::GeminiDown };
+            let seconds = rest.as_secs();
+            warn!(event:% = event; "Gemini cannot be used: {}; callers go to the fallback, and it is tried again in {seconds} s", fault_word(fault));
+        }
     }
 
     /// A call that is under way could not connect at first and tries again: new calls are not tried for ten seconds. It
@@ -119,9 +140,31 @@ impl LiveHealth {
         }
     }
 
+    /// The machine's clock is wrong: nobody tries before [`clock_is_right`](Self::clock_is_right), whatever else happens.
+    pub fn wait_for_clock(&self, now: Instant) {
+        self.lock().turn(now, LiveState::WaitingForClock);
+    }
+
+    /// The clock has been set; of the service nothing is known. Changes nothing if it was not waited for.
+    pub fn clock_is_right(&self, now: Instant) {
+        let mut known = self.lock();
+        if known.state == LiveState::WaitingForClock {
+            (known.state, known.since) = (LiveState::Unknown, now);
+        }
+    }
+
+    /// Whether the machine's clock is waited for.
+    pub fn waits_for_clock(&self) -> bool {
+        self.lock().state == LiveState::WaitingForClock
+    }
+
     /// Whether the next call should not even try.
     pub fn is_down(&self, now: Instant) -> bool {
-        matches!(self.lock().state, LiveState::Down { until, .. } | LiveState::Suspect { until } if now < until)
+        match self.lock().state {
+            LiveState::Down { until, .. } | LiveState::Suspect { until } => now < until,
+            LiveState::WaitingForClock => true,
+            LiveState::Unknown | LiveState::Up => false,
+        }
     }
 
     /// What is known at `now`, and since when. An outage that may be over by now is not known any more; a configuration
@@ -172,6 +215,22 @@ mod tests {
         assert!(!health.is_down(now + 20 * SECOND), "the next call tries again");
         health.up(now);
         assert!(!health.is_down(now));
+    }
+
+    #[test]
+    fn while_the_clock_is_wrong_nobody_tries() {
+        let (health, now) = health();
+        health.clock_is_right(now);
+        assert_eq!(health.state(now), (LiveState::Unknown, now));
+        health.wait_for_clock(now);
+        health.up(now + SECOND);
+        health.down(now + SECOND, Fault::Quota);
+        let hours = now + 10_000 * SECOND;
+        assert!(health.is_down(hours));
+        assert_eq!(health.state(hours), (LiveState::WaitingForClock, now));
+        health.clock_is_right(hours);
+        assert!(!health.is_down(hours));
+        assert_eq!(health.state(hours), (LiveState::Unknown, hours));
     }
 
     #[test]

@@ -83,14 +83,15 @@ pub(super) fn message(
     file: Option<(Notice, String)>,
 ) -> Result<Message, ComposeError> {
     let sent = Duration::from_secs(envelope.date.as_second().try_into().unwrap_or(0));
+    let clinic = mailer.clinic.take();
     let mut builder = Message::builder()
-        .from(mailbox(&mailer.clinic.name, &mailer.from)?)
+        .from(mailbox(&clinic.name, &mailer.from)?)
         .to(mailbox(envelope.name, envelope.to)?)
         .date(SystemTime::UNIX_EPOCH + sent)
         .message_id(Some(envelope.message_id.clone()))
         .subject(&letter.subject);
     if let Some(reply_to) = &mailer.reply_to {
-        builder = builder.reply_to(mailbox(&mailer.clinic.name, reply_to)?);
+        builder = builder.reply_to(mailbox(&clinic.name, reply_to)?);
     }
     if let Some(follows) = &envelope.follows {
         builder = builder.in_reply_to(follows.clone()).references(follows.clone());

@@ -18,7 +18,6 @@ pub mod retention;
 mod smtp;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use frontdesk_core::booking::appointment::Appointment;
@@ -32,6 +31,7 @@ use log::error;
 
 use crate::config::{MailBackend, MailConfig};
 use crate::google::Google;
+use crate::reload::Current;
 use crate::template::{Letter, TemplateError, Templates};
 
 use compose::{Envelope, invitation};
@@ -65,7 +65,7 @@ pub struct Mailer {
     from: MailAddress,
     reply_to: Option<MailAddress>,
     staff: Option<MailAddress>,
-    clinic: Arc<Clinic>,
+    clinic: Current<Clinic>,
     templates: Templates,
     route: Route,
 }
@@ -149,10 +149,14 @@ impl<'a> Attempt<'a> {
 impl Mailer {
     /// A mailer for that clinic, by `route`, whatever the configuration's own backend is. Blocks on the file system: it
     /// reads the templates.
-    pub fn new(route: impl Into<Route>, config: &MailConfig, clinic: Arc<Clinic>) -> Result<Self, MailError> {
+    pub fn new(
+        route: impl Into<Route>,
+        config: &MailConfig,
+        clinic: impl Into<Current<Clinic>>,
+    ) -> Result<Self, MailError> {
         let MailConfig { from, reply_to, staff, templates, backend: _ } = config.clone();
         let templates = Templates::load(templates.as_deref()).map_err(MailError::Templates)?;
-        Ok(Self { from, reply_to, staff, clinic, templates, route: route.into() })
+        Ok(Self { from, reply_to, staff, clinic: clinic.into(), templates, route: route.into() })
     }
 
     /// Tells the patient what has become of their appointment, as it stands now.
@@ -185,8 +189,9 @@ impl Mailer {
         now: Timestamp,
     ) -> Sent {
         let Some(staff) = &self.staff else { return Sent::Moot(Moot::NoStaff) };
-        let facts = MessageFacts::of(number, message, &self.clinic);
-        let language = self.templates.language(&self.clinic.language, "en");
+        let clinic = self.clinic.take();
+        let facts = MessageFacts::of(number, message, &clinic);
+        let language = self.templates.language(&clinic.language, "en");
         let letter = match self.templates.message(language, &facts) {
             Ok(letter) => letter,
             Err(error) => return unwritten(attempt.key, &error),
@@ -209,8 +214,9 @@ impl Mailer {
         let Ok(to) = MailAddress::parse(email) else {
             return Sent::Rejected("the patient's mail address is none that is written to".to_owned());
         };
-        let language = self.templates.language(&appointment.language, &self.clinic.language);
-        let facts = match Facts::of(appointment, &self.clinic, self.dialect(appointment, language)) {
+        let clinic = self.clinic.take();
+        let language = self.templates.language(&appointment.language, &clinic.language);
+        let facts = match Facts::of(appointment, &clinic, dialect(appointment, &clinic, language)) {
             Ok(facts) => facts,
             Err(moot) => return Sent::Moot(moot),
         };
@@ -228,14 +234,6 @@ impl Mailer {
         };
         let file = invitation(appointment, &facts, notice, &self.from, &envelope);
         self.hand_over(&letter, &envelope, Some((notice, file)), attempt).await
-    }
-
-    /// The tag by which dates are written: with its region, where it is of the letter's language.
-    fn dialect<'a>(&'a self, appointment: &'a Appointment, language: &'a str) -> &'a str {
-        let base = frontdesk_core::letter::words::base(language);
-        let of_the_letter = |tag: &&str| frontdesk_core::letter::words::base(tag) == base;
-        let tags = [appointment.language.as_str(), self.clinic.language.as_str()];
-        tags.into_iter().find(of_the_letter).unwrap_or(language)
     }
 
     async fn hand_over(
@@ -262,6 +260,14 @@ impl Mailer {
             }
         }
     }
+}
+
+/// The tag by which dates are written: with its region, where it is of the letter's language.
+fn dialect<'a>(appointment: &'a Appointment, clinic: &'a Clinic, language: &'a str) -> &'a str {
+    let base = frontdesk_core::letter::words::base(language);
+    let of_the_letter = |tag: &&str| frontdesk_core::letter::words::base(tag) == base;
+    let tags = [appointment.language.as_str(), clinic.language.as_str()];
+    tags.into_iter().find(of_the_letter).unwrap_or(language)
 }
 
 /// A template that was in order when it was loaded fails with these facts.

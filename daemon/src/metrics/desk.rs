@@ -4,6 +4,8 @@
 //! | `frontdesk_desk_…` | what |
 //! |---|---|
 //! | `device_present` | 1 while a speakerphone runs |
+//! | `standing_by`, `standbys_total` | 1 while nobody needs its sound and its streams stand still; times that this began |
+//! | `rousing_seconds` | from the need for such streams to the first sound heard |
 //! | `device_opened_total` | times one was opened: more than once is a cable, a hub, or a device that fails |
 //! | `xruns_total{direction}` | `capture`: overruns, `playout`: underruns |
 //! | `gaps_total` | stretches of captured sound that never arrived; USB loses them without an xrun |
@@ -52,6 +54,7 @@ impl Collector for Sound {
         by_direction(to, "desk_xruns", "Sound lost because a buffer ran over or dry, by direction", xruns)?;
         for (name, help, count) in [
             ("desk_device_opened", "Times a speakerphone was opened", &figures.opened),
+            ("desk_standbys", "Times the device's streams began to stand by", &figures.standbys),
             ("desk_turns_taken", "Changes between talking over each other and taking turns", &figures.turns_taken),
             ("desk_gaps", "Stretches of captured sound that never arrived", &figures.gaps),
             ("desk_stalls", "Endpoints that stood still without an error", &figures.stalls),
@@ -73,10 +76,13 @@ impl Collector for Sound {
             ("desk_rt_lateness", "From a complete period to the real-time thread's waking", &figures.rt_lateness),
             ("desk_rt_work", "One turn of the real-time thread", &figures.rt_work),
             ("desk_playout_fill", "What was still to be played when it woke", &figures.playout_fill),
+            ("desk_rousing", "From the need for streams that stood by to the first sound heard", &figures.rousing),
             ("desk_dsp_work", "Signal processing of one block of 10 ms", &figures.dsp_work),
         ] {
             histogram(to, name, help, spread)?;
         }
+        let standing_by = u64::from(present && figures.standing_by.is_set());
+        gauge(to, "desk_standing_by", "1 while nobody needs the speakerphone's sound", None, standing_by)?;
         // Without a device the gauges show what the last one told.
         if present { measured(to, figures) } else { Ok(()) }
     }

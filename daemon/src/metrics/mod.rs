@@ -6,6 +6,7 @@
 mod desk;
 mod histogram;
 mod process;
+mod recent;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::store::Store;
 pub use desk::Sound;
 use histogram::Histogram;
+use recent::Recent;
 
 /// The type of what [`Metrics::encode`] returns.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -105,6 +107,7 @@ struct Shared {
     errand_attempts: Counters2,
     calendar_asked: Counters2,
     google_login_left: Family<Label, Gauge>,
+    recent: Recent,
 }
 
 impl Metrics {
@@ -199,6 +202,17 @@ impl Metrics {
     /// A connection to Gemini is ready: dialled, and its setup answered.
     pub fn live_connected(&self, took: Duration) {
         self.shared.live_connect.observe(took);
+        self.shared.recent.connected(took);
+    }
+
+    /// How long the last connection to Gemini took to become ready, if there was one.
+    pub fn last_connect(&self) -> Option<Duration> {
+        self.shared.recent.connect()
+    }
+
+    /// The configuration was read again, and taken or refused.
+    pub fn reloaded(&self, taken: bool) {
+        self.shared.recent.reloaded(taken);
     }
 
     /// A connection to Gemini is being replaced, planned or not.
@@ -370,6 +384,7 @@ impl Shared {
             ),
             calendar_asked: to.add("calendar_asked", "Questions to outside calendars", Counters2::default()),
             google_login_left: to.google_login_left(),
+            recent: Recent::register(&mut to),
             prompt_tokens: to.add("prompt_tokens", "Tokens that Gemini read", Counter::default()),
             response_tokens: to.add("response_tokens", "Tokens that Gemini generated", Counter::default()),
             registry: Registry::default(),

@@ -136,6 +136,7 @@ fn what_the_audio_threads_count_is_read_from_them() {
         (&figures.capture_dropped, "capture_dropped_blocks_total"),
         (&figures.heard_dropped, "heard_dropped_blocks_total"),
         (&figures.opened, "device_opened_total"),
+        (&figures.standbys, "standbys_total"),
     ];
     for (n, (count, _)) in counts.iter().enumerate() {
         (0..=n).for_each(|_| count.raise());

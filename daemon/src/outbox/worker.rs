@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::carrier::{Carrier, Outcome};
 use super::plan;
-use crate::logging::chain;
+use crate::logging::{Event, chain};
 use crate::metrics::Metrics;
 use crate::store::{Claimed, Due, Settlement, Store, StoreError};
 use crate::supervise::Supervisor;
@@ -140,7 +140,7 @@ impl<N: Fn() -> Timestamp> Worker<N> {
                 "retry"
             }
             Settlement::Dead(why) => {
-                log::error!(errand = id, kind; "given up (frontdeskctl outbox retry {id}): {why}");
+                log::error!(event:% = Event::ErrandGivenUp, errand = id, kind; "given up (frontdeskctl outbox retry {id}): {why}");
                 "dead"
             }
         };

@@ -104,9 +104,16 @@ impl Calls {
         &self.conversations
     }
 
-    /// Admits `call`, or says why not. `live_id` names its conversation if it is new. A call that is not taken counts as
-    /// left to the fallback from then on.
-    pub fn admit(&self, now: Instant, call: CallSid, caller: &CallerId, live_id: &str) -> Result<Admission, Refusal> {
+    /// Admits `call`, or says why not: up to `most` conversations run at a time. `live_id` names its conversation if it is
+    /// new. A call that is not taken counts as left to the fallback from then on.
+    pub fn admit(
+        &self,
+        now: Instant,
+        call: CallSid,
+        caller: &CallerId,
+        live_id: &str,
+        most: usize,
+    ) -> Result<Admission, Refusal> {
         let mut state = self.lock();
         if let Some(ended) = state.ended.of(&call) {
             return Err(Refusal::Ended(ended));
@@ -115,7 +122,11 @@ impl Calls {
             let token = state.tokens.mint(now, call).ok_or(Refusal::NoToken)?;
             return Ok(Admission::Again { token });
         }
-        self.grant(&mut state, now, call, caller, live_id).inspect_err(|_| state.ended.keep(call, Ended::Left))
+        // A smaller number than run is no reason to end any.
+        let full = self.conversations.active() >= most && !self.conversations.is_draining();
+        let granted =
+            if full { Err(Refusal::Busy(Busy::Full)) } else { self.grant(&mut state, now, call, caller, live_id) };
+        granted.inspect_err(|_| state.ended.keep(call, Ended::Left))
     }
 
     fn grant(
@@ -222,7 +233,7 @@ mod tests {
     }
 
     fn ask(calls: &Calls, number: u32) -> Result<Admission, Refusal> {
-        calls.admit(Instant::now(), sid(number), &CallerId::parse("+15550100200"), "L1")
+        calls.admit(Instant::now(), sid(number), &CallerId::parse("+15550100200"), "L1", usize::MAX)
     }
 
     /// The call's token, and the end of its commands that its task would hold.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::rest::{Problem, Rest};
 use crate::logging::chain;
+use crate::reload::Current;
 
 /// Longest receipt that is kept: a SID has 34 characters.
 const LONGEST_RECEIPT: usize = 40;
@@ -23,7 +24,7 @@ const LONGEST_RECEIPT: usize = 40;
 pub struct Texter {
     rest: Arc<Rest>,
     from: PhoneNumber,
-    clinic: Arc<Clinic>,
+    clinic: Current<Clinic>,
 }
 
 #[derive(Deserialize)]
@@ -33,8 +34,8 @@ struct Accepted {
 
 impl Texter {
     /// A texter that sends from `from`, the clinic's number at Twilio.
-    pub fn new(rest: Arc<Rest>, from: PhoneNumber, clinic: Arc<Clinic>) -> Self {
-        Self { rest, from, clinic }
+    pub fn new(rest: Arc<Rest>, from: PhoneNumber, clinic: impl Into<Current<Clinic>>) -> Self {
+        Self { rest, from, clinic: clinic.into() }
     }
 
     /// Tells the patient what has become of their appointment, as it stands now. At most two requests of 5 s each;
@@ -50,9 +51,10 @@ impl Texter {
     }
 
     async fn write(&self, notice: Result<Notice, Moot>, appointment: &Appointment) -> Sent {
+        let clinic = self.clinic.take();
         let text = notice.and_then(|notice| {
-            let language = sms::language(&appointment.language, &self.clinic.language);
-            let facts = Facts::of(appointment, &self.clinic, language)?;
+            let language = sms::language(&appointment.language, &clinic.language);
+            let facts = Facts::of(appointment, &clinic, language)?;
             let to = recipient(appointment.patient.as_ref())?;
             Ok((to, sms::text(notice, &facts, language)))
         });

@@ -25,7 +25,7 @@ use super::identity::Identity;
 use super::lock::{APPLICATION_ID, private};
 use super::salvage::gone;
 use crate::config::StoreConfig;
-use crate::logging::chain;
+use crate::logging::{Event, chain};
 
 /// After the start: calls come first.
 const FIRST_AFTER: Duration = Duration::from_mins(10);
@@ -84,7 +84,7 @@ async fn look(damage: &Damage, path: &Path, keep: usize, now: &Zoned, stop: &Can
             if let BackupError::Sqlite(found) = &error {
                 damage.look(found);
             }
-            log::error!("there is no copy of the store of today: {}", chain(&error));
+            log::error!(event:% = Event::BackupFailed; "there is no copy of the store of today: {}", chain(&error));
         }
     }
 }

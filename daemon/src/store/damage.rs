@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::error::StoreError;
 use super::lock::private;
+use crate::logging::Event;
 
 /// How often is interrupted again what was asked too late.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -42,6 +43,7 @@ impl Damage {
             return;
         }
         log::error!(
+            event:% = Event::StoreDamaged;
             "the store is damaged: {error}. What can be read goes on. Restart the daemon soon (systemctl restart frontdeskd): \
              what can be read is then carried over into a new file, and the damaged one is kept"
         );

@@ -36,6 +36,7 @@ use rusqlite::Connection;
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::StoreConfig;
+use crate::logging;
 
 pub use book::{
     AuditEntry, CalendarLink, Claimed, Due, Errands, ListedAppointment, ListedErrand, ListedMessage, ListedPatient,
@@ -134,7 +135,7 @@ impl Store {
     pub fn record(&self, record: Record) -> bool {
         let Err(reason) = self.queue(record) else { return true };
         if let Some(dropped) = Counters::add(&self.shared.counters.dropped, 1) {
-            log::error!(dropped; "a record was dropped: {reason}");
+            log::error!(event:% = logging::Event::RecordsLost, dropped; "a record was dropped: {reason}");
         }
         false
     }

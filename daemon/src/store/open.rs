@@ -15,7 +15,7 @@ use super::error::StoreError;
 use super::identity;
 use super::lock::{APPLICATION_ID, Lock, private};
 use super::salvage::{self, Salvage, gone};
-use crate::logging::chain;
+use crate::logging::{Event, chain};
 
 /// The endings of the files that make up a database in WAL mode, the file itself last.
 pub(super) const PARTS: [&str; 3] = ["-wal", "-shm", ""];
@@ -104,7 +104,7 @@ pub(super) fn open(path: &Path, steps: &[&str]) -> Result<Opened, StoreError> {
     let until = Instant::now() + PATIENCE;
     let opened = Lock::take(path).and_then(|lock| match open_locked(path, steps, lock, until) {
         Err((fault @ StoreError::Corrupt { .. }, lock)) if lock.is_ours(path) => {
-            log::error!("{}. What can be read of it is carried over into a new file", chain(&fault));
+            log::error!(event:% = Event::StoreDamaged; "{}. What can be read of it is carried over into a new file", chain(&fault));
             salvage::replace(path, steps, (&fault, lock.identity()), until)?;
             open_locked(path, steps, lock, until).map_err(|(fault, _)| fault)
         }
@@ -115,6 +115,7 @@ pub(super) fn open(path: &Path, steps: &[&str]) -> Result<Opened, StoreError> {
         opened_or_refused => return opened_or_refused,
     };
     log::error!(
+        event:% = Event::StoreInMemory;
         "{}. The phone is answered all the same, but calls are kept in memory only and are lost when the daemon stops, and \
          no appointments are made: mend this and restart the daemon",
         chain(&fault)
@@ -135,7 +136,7 @@ fn open_locked(path: &Path, steps: &[&str], mut lock: Lock, until: Instant) -> R
             lock.mark(&db);
             let keeping = match &salvage {
                 Some(salvage) => {
-                    log::error!("{salvage}");
+                    log::error!(event:% = Event::StoreSalvaged; "{salvage}");
                     Keeping::Afresh
                 }
                 None => Keeping::File,

@@ -18,6 +18,7 @@ use super::open::Opened;
 use super::record::Record;
 use super::retention::Retention;
 use crate::clock::Clock;
+use crate::logging::Event;
 
 /// Records in one transaction, at most: a question behind them waits no longer than their writing takes.
 const BATCH: usize = 256;
@@ -186,6 +187,7 @@ impl Worker<'_> {
         self.outage = Some(Outage { since: now, again, written: 0 });
         self.counters.behind.store(true, Ordering::Relaxed);
         log::error!(
+            event:% = Event::StoreBehind;
             "the store's disk takes nothing: {fault}. Records wait in memory and are tried again every second; calls go \
              on. Make room on the disk, or end the program that has locked the file"
         );
@@ -195,7 +197,7 @@ impl Worker<'_> {
         if let Some(Outage { since, written, .. }) = self.outage.take() {
             self.counters.behind.store(false, Ordering::Relaxed);
             let seconds = since.elapsed().as_secs();
-            log::info!("the store's disk takes records again: {written} had waited, for {seconds} s at most");
+            log::info!(event:% = Event::StoreCaughtUp; "the store's disk takes records again: {written} had waited, for {seconds} s at most");
         }
     }
 
@@ -223,7 +225,7 @@ impl Worker<'_> {
         if lost > 0 {
             self.counters.give_back(lost);
             Counters::add(&self.counters.failed, lost as u64);
-            log::error!("{lost} records are lost: the store's disk did not take them before the end");
+            log::error!(event:% = Event::RecordsLost; "{lost} records are lost: the store's disk did not take them before the end");
         }
         // Failing loses nothing.
         if let Err(error) = self.db.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);") {
@@ -246,7 +248,7 @@ impl Refused {
             && let Some(total) = Counters::add(&counters.failed, self.count as u64)
         {
             let reason = self.reason.map_or_else(|| "their call is not known".to_owned(), |error| error.to_string());
-            log::error!(failed = total; "records were not written: {reason}");
+            log::error!(event:% = Event::RecordsLost, failed = total; "records were not written: {reason}");
         }
     }
 }

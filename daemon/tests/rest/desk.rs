@@ -24,6 +24,11 @@ async fn the_desk_is_told_over_both_listeners() {
         (&"ready".into(), &DEVICE_NAME.into(), &true.into())
     );
     assert_eq!((&json["levels"]["microphone"], &json["sound"]["underruns"]), (&(-30.0).into(), &2.into()));
+    assert_eq!(json["standing_by"], true, "a look does not wake it");
+    let bad = ask_control(&socket, "GET /v1/desk?levels=true").await;
+    assert_eq!((bad.status, bad.json()["error"]["code"].as_str()), (400, Some("bad_query")));
+    assert_eq!(ask_control(&socket, "GET /v1/desk?meters=true").await.json()["standing_by"], true);
+    assert_eq!(ask_control(&socket, "GET /v1/desk").await.json()["standing_by"], false, "who watches meters does");
     let report: DeskReport = serde_json::from_value(json).unwrap();
     assert!(report.muted && report.sound.lateness_max_ms > report.sound.lateness_p99_ms);
     let devices = ask_control(&socket, "GET /v1/desk/devices").await.json();
@@ -96,10 +101,11 @@ async fn status_and_health_name_the_speakerphone() {
     let mut world = World::new(HealthStatus::Ok);
     let (admin, socket) = (world.admin(None).await, world.control());
     let (_, out, _) = by_socket(&socket, "status").await;
-    assert!(out.contains(&format!("\ndesk        {SHOWN_NAME}\n")), "{out}");
+    assert!(out.contains(&format!("\ndesk        {SHOWN_NAME}, standing by\n")), "{out}");
     assert_harmless(&out);
     let json = admin.ask("GET /health", &[]).await.json();
     assert_eq!((&json["desk"]["state"], &json["desk"]["device"]), (&"ready".into(), &DEVICE_NAME.into()));
+    assert_eq!(json["desk"]["standing_by"], true);
 }
 
 #[tokio::test]

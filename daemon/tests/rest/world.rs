@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
@@ -16,12 +17,13 @@ use frontdeskd::http::admin::{self, AdminState, CallControl, DeskView, HealthSou
 use frontdeskd::http::auth::AdminAuth;
 use frontdeskd::http::control;
 use frontdeskd::http::reply::{
-    ActiveCall, CalendarHealth, DeskDevice, DeskDevices, DeskFinding, DeskHealth, DeskLevels, DeskLosses, DeskRate,
-    DeskReport, DeskSeverity, DeskSound, DeskTest, DeskWord, GeminiHealth, GoogleHealth, GoogleState, Health,
+    ActiveCall, CalendarHealth, ConfigHealth, DeskDevice, DeskDevices, DeskFinding, DeskHealth, DeskLevels, DeskLosses,
+    DeskRate, DeskReport, DeskSeverity, DeskSound, DeskTest, DeskWord, GeminiHealth, GoogleHealth, GoogleState, Health,
     HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
 };
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
 use frontdeskd::metrics::Metrics;
+use frontdeskd::reload::Reloads;
 use frontdeskd::store::{Record, Store, Turn, Who};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -79,12 +81,19 @@ impl HealthSource for Condition {
             uptime_s: 5,
             active_calls: 1,
             max_calls: 50,
-            gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None },
+            gemini: GeminiHealth { state: "up".to_owned(), since: at(0), why: None, connect_ms: None },
             store: StoreHealth { state, waiting: 0, dropped: 0, failed: 0, why: None },
-            desk: DeskHealth { state: DeskWord::Ready, device: Some(DEVICE_NAME.to_owned()), why: None },
+            desk: DeskHealth {
+                state: DeskWord::Ready,
+                device: Some(DEVICE_NAME.to_owned()),
+                why: None,
+                standing_by: true,
+            },
             google: GoogleHealth { state: GoogleState::Unused, why: None, ends_at: None },
             outbox: OutboxHealth::of(0, 0, 0),
             calendar: CalendarHealth::of(0),
+            config: ConfigHealth::default(),
+            shut: Vec::new(),
         }
     }
 }
@@ -94,16 +103,30 @@ pub(crate) const DEVICE_NAME: &str = "Jabra\u{1b}]0;x\u{7} SPEAK\r\n510";
 /// And as people see it.
 pub(crate) const SHOWN_NAME: &str = "Jabra ]0;x  SPEAK  510";
 
-/// A desk with a speakerphone, and one card beside it that is none.
-pub(crate) struct Counter;
+/// A desk with a speakerphone, and one card beside it that is none. It stands by until somebody looks at its meters.
+pub(crate) struct Counter {
+    standing_by: AtomicBool,
+}
+
+impl Counter {
+    pub(crate) fn new() -> Self {
+        Self { standing_by: AtomicBool::new(true) }
+    }
+}
 
 impl DeskView for Counter {
-    fn report(&self) -> DeskReport {
+    fn report(&self, meters: bool) -> DeskReport {
+        let standing_by = if meters {
+            self.standing_by.swap(false, Ordering::Relaxed)
+        } else {
+            self.standing_by.load(Ordering::Relaxed)
+        };
         DeskReport {
             state: DeskWord::Ready,
             device: Some(DEVICE_NAME.to_owned()),
             opened: Some("capture 16000 Hz;\u{9b}2J playout 48000 Hz".to_owned()),
             why: None,
+            standing_by,
             remarks: vec!["no real-time\u{1b}[2J priority".to_owned()],
             talking: true,
             muted: true,
@@ -214,8 +237,9 @@ impl World {
             store,
             calls: Arc::clone(&calls) as Arc<dyn CallControl>,
             health: Arc::new(Condition(status)),
-            desk: Arc::new(Counter),
+            desk: Arc::new(Counter::new()),
             google: Arc::new(stranger()),
+            reloads: Reloads::new().0,
         };
         Self { calls, state, directory, listeners: JoinSet::new() }
     }

@@ -2,14 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
-use frontdeskd::app::{App, StopSignal};
+use frontdeskd::app::{App, StopSignal, Surroundings};
+use frontdeskd::clock::Clock;
+use frontdeskd::clock::gate::Sources;
 use frontdeskd::config::{self, Config};
 use frontdeskd::notify::Notifier;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::fakes::certificates;
-use super::twilio::{CALL, encode, exchange, post_text, sign, voice};
+use super::twilio::{CALL, OTHER, encode, exchange, post_text, sign, voice};
 use super::world::{ACCOUNT, PUBLIC_URL, TOKEN};
 
 struct Stop(CancellationToken);
@@ -55,6 +61,14 @@ async fn get(admin: SocketAddr, path: &str) -> String {
     exchange(admin, &format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n")).await.body
 }
 
+/// Twilio announces a call. The body of the answer.
+async fn call(public: SocketAddr, sid: &str) -> String {
+    let form = voice(sid);
+    let signature = sign(TOKEN, &format!("{PUBLIC_URL}/twilio/voice"), &form);
+    let header = format!("X-Twilio-Signature: {signature}\r\n");
+    exchange(public, &post_text("/twilio/voice", &header, &encode(&form))).await.body
+}
+
 #[tokio::test]
 async fn a_store_that_cannot_be_opened_does_not_keep_the_phone_from_being_answered() {
     let home = tempfile::tempdir().unwrap();
@@ -63,11 +77,8 @@ async fn a_store_that_cannot_be_opened_does_not_keep_the_phone_from_being_answer
     let app = app.await.unwrap();
     let (public, admin, stop) = (app.public, app.admin, CancellationToken::new());
     let asking = async {
-        let form = voice(CALL);
-        let signature = sign(TOKEN, &format!("{PUBLIC_URL}/twilio/voice"), &form);
-        let header = format!("X-Twilio-Signature: {signature}\r\n");
-        let answer = exchange(public, &post_text("/twilio/voice", &header, &encode(&form))).await;
-        assert!(answer.body.contains("<Connect>"), "{}", answer.body);
+        let answer = call(public, CALL).await;
+        assert!(answer.contains("<Connect>"), "{answer}");
 
         let health: serde_json::Value = serde_json::from_str(&get(admin, "/health").await).unwrap();
         assert_eq!((health["status"].as_str(), health["store"]["state"].as_str()), (Some("degraded"), Some("memory")));
@@ -98,6 +109,71 @@ async fn a_login_that_nobody_has_made_yet_is_missed_where_people_look() {
         let report: serde_json::Value = serde_json::from_str(&get(admin, "/v1/google").await).unwrap();
         assert_eq!(report["who"]["client_id"], "an-id");
         assert_eq!(report["who"]["page"], "http://127.0.0.1:1/o/oauth2/v2/auth");
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);
+    ended.unwrap();
+}
+
+/// What the clock of the machine below shows, in seconds.
+static CLOCK: AtomicI64 = AtomicI64::new(200);
+
+fn machine() -> Clock {
+    Clock::at(Instant::now(), Timestamp::from_second(CLOCK.load(Ordering::Relaxed)).unwrap())
+}
+
+/// A box comes up in 1970: callers reach a human at once, the record of the call is not older than the program, and once
+/// the clock is set the agent answers without anybody's doing.
+#[tokio::test]
+async fn a_box_that_comes_up_in_1970_sends_callers_on_until_its_clock_is_set() {
+    let home = tempfile::tempdir().unwrap();
+    let time = Sources { machine, synchronized: home.path().join("synchronized") };
+    let around = Surroundings { time, ..Notifier::from_environment(&|_| None).into() };
+    let app = App::start(config(home.path(), &home.path().join("calls.db")), around).await.unwrap();
+    let (public, admin, stop) = (app.public, app.admin, CancellationToken::new());
+    let asking = async {
+        let answer = call(public, CALL).await;
+        assert!(answer.contains("<Record") && !answer.contains("<Connect>"), "{answer}");
+        let health = async || serde_json::from_str::<serde_json::Value>(&get(admin, "/health").await).unwrap();
+        let waiting = health().await;
+        assert_eq!((&waiting["status"], &waiting["gemini"]["state"]), (&"degraded".into(), &"waiting".into()));
+        assert_eq!(waiting["gemini"]["why"], "the machine's clock is not set");
+        let record: serde_json::Value = serde_json::from_str(&get(admin, &format!("/v1/calls/{CALL}")).await).unwrap();
+        assert_eq!(record["end_reason"], "not taken: clock-not-set");
+        assert!(record["started_at"].as_str().unwrap() >= "2026-11-01", "{record}");
+
+        CLOCK.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        while health().await["gemini"]["state"] == "waiting" {
+            tokio::task::yield_now().await;
+        }
+        let answer = call(public, OTHER).await;
+        assert!(answer.contains("<Connect>"), "{answer}");
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);
+    ended.unwrap();
+    let known = std::fs::read_to_string(home.path().join("last-known-time")).unwrap();
+    assert!(known.starts_with("20"), "{known}");
+}
+
+/// Somebody else has the port for people: the phone is answered all the same, and it is told where it can be seen.
+#[tokio::test]
+async fn a_taken_admin_port_does_not_keep_the_phone_from_being_answered() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut config = config(home.path(), &home.path().join("calls.db"));
+    config.admin.listen = taken.local_addr().unwrap();
+    let app = App::start(config, Notifier::from_environment(&|_| None)).await.unwrap();
+    let (public, admin, stop) = (app.public, app.admin, CancellationToken::new());
+    let asking = async {
+        assert!(call(public, CALL).await.contains("<Connect>"));
+        drop(taken);
+        // Its owner gone, the port is taken within two seconds.
+        while tokio::net::TcpStream::connect(admin).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        let health: serde_json::Value = serde_json::from_str(&get(admin, "/health").await).unwrap();
+        assert_eq!(health["shut"], serde_json::json!([]));
         stop.cancel();
     };
     let (ended, ()) = tokio::join!(app.run(Stop(stop.clone())), asking);

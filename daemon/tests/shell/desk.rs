@@ -231,7 +231,7 @@ async fn the_desk_is_listed_among_the_calls() {
     assert_eq!(listed.len(), 1);
     assert_eq!((listed[0].caller.as_str(), listed[0].turn.as_str()), ("at the desk", "agent-due"));
     assert_eq!((listed[0].call_sid, listed[0].connection), (desk.conversation(), 1));
-    assert!(status.line().starts_with("no calls · desk: Jabra SPEAK 510, in conversation · Gemini ok"));
+    assert!(status.line().starts_with("no calls · desk: Jabra SPEAK 510, 16/48 kHz, in conversation · Gemini ok"));
     assert!(matches!(desk.state.device(), DeviceState::Ready(_)));
     assert!(status.end(&desk.conversation()), "and can be ended like them");
     desk.free().await;

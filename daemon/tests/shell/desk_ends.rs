@@ -197,7 +197,7 @@ async fn what_is_told_of_the_device_is_shown() {
     desk.tell(News::Buttons);
     until(|| remarks(&desk) == ["its buttons are gone"]).await;
     desk.mute(true);
-    assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, muted"));
+    assert_eq!(desk.state.words().as_deref(), Some("desk: Jabra SPEAK 510, 16/48 kHz, muted"));
     desk.press();
     until(|| desk.is_talking()).await;
     assert_eq!((desk.unmuted(), desk.state.is_muted()), (1, false), "who presses it wants to be heard");

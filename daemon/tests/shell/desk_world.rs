@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -28,6 +27,8 @@ use frontdeskd::desk::port::{Device, News, Opening, Port, Shown};
 use frontdeskd::desk::selftest::Tester;
 use frontdeskd::desk::state::{DeskState, DeviceState};
 use frontdeskd::desk::task::{self, Makings};
+use frontdeskd::phone::fallback::Fallbacks;
+use frontdeskd::reload::{Current, Settings};
 use frontdeskd::store::{CallFilter, CallWithTurns};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::fakes::{LONG, Server};
-use super::world::{World, until};
+use super::world::{World, patient, until};
 
 /// Slots of the ring of speech that can be filled: one stays free.
 pub(crate) const ROOM: usize = 15;
@@ -293,19 +294,19 @@ impl Sound {
     }
 }
 
-/// A desk that waits for a silent visitor as long as no test lasts.
-fn patient() -> Patience {
-    let long = Duration::from_mins(10);
-    Patience { no_input: long, goodbye: long, longest: 2 * long }
-}
-
 fn makings(world: &World, patience: Patience) -> Makings {
     let line = &world.line;
-    Makings {
-        gemini: line.gemini.clone(),
-        clinic: line.clinic.clone(),
+    let of = line.settings.take();
+    let settings = Settings {
+        phone: of.phone.clone(),
+        gemini: of.gemini.clone(),
+        clinic: of.clinic.clone(),
+        desk: patience,
         office: None,
-        patience,
+        fallback: Fallbacks::new(&of.phone, &of.clinic).unwrap(),
+    };
+    Makings {
+        settings: Current::from(Arc::new(settings)),
         conversations: Arc::clone(line.calls.conversations()),
         connector: Arc::clone(&line.connector),
         store: line.store.clone(),

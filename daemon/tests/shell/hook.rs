@@ -206,7 +206,8 @@ async fn a_caller_whom_the_fallback_number_forwarded_is_not_sent_back_there() {
     forwarded.push(("ForwardedFrom", FALLBACK.to_owned()));
     let behind = world.post(VOICE, &forwarded).await.body;
     assert!(behind.contains("<Connect>") && behind.contains("<Record") && !behind.contains("<Dial"), "{behind}");
-    assert!(world.line.fallback.dials(false) && !world.line.fallback.dials(true), "the agent connects nobody there");
+    let fallback = &world.line.settings.take().fallback;
+    assert!(fallback.dials(false) && !fallback.dials(true), "the agent connects nobody there");
 
     world.line.calls.conversations().health().down(std::time::Instant::now(), Fault::Quota);
     let mut forwarded = voice(CALL);

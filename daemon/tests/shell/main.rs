@@ -26,6 +26,7 @@ mod media;
 mod net;
 mod rest;
 mod sms;
+mod start;
 mod token;
 mod twilio;
 mod world;

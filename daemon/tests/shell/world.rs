@@ -8,6 +8,7 @@ use std::time::Duration;
 use frontdesk_core::clinic::Clinic;
 use frontdesk_core::clinic::ids::PersonaId;
 use frontdesk_core::clinic::persona::{Persona, Personas};
+use frontdesk_core::session::bridge::Patience;
 use frontdesk_core::twilio::number::PhoneNumber;
 use frontdeskd::clock::Clock;
 use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, GoogleConfig, PhoneConfig, Secret, StoreConfig};
@@ -24,6 +25,7 @@ use frontdeskd::phone::ended::REMEMBERED;
 use frontdeskd::phone::fallback::Fallbacks;
 use frontdeskd::phone::line::PhoneLine;
 use frontdeskd::phone::rest::Rest;
+use frontdeskd::reload::{self, Current};
 use frontdeskd::store::Store;
 use frontdeskd::supervise::Supervisor;
 use jiff::tz::TimeZone;
@@ -101,7 +103,7 @@ impl World {
     /// The daemon is gone without a word to its calls, and started again with the same files.
     pub(crate) async fn restart(self) -> Self {
         self.line.store.close().await;
-        let (clock, room) = (self.line.clock, self.line.phone.max_calls);
+        let (clock, room) = (self.line.clock, self.line.settings.take().phone.max_calls);
         let Self { gemini, twilio, _directory: directory, .. } = self;
         Self::on(directory, gemini, twilio, Settings { clock, room, ..Settings::default() }).await
     }
@@ -153,21 +155,30 @@ async fn line(database: &Path, gemini: &Gemini, twilio: &Scripted, with: Setting
     let calls = Calls::new(Conversations::new(phone.max_calls, metrics.clone()));
     calls.recall(&store.ended(REMEMBERED).await.unwrap());
     let line = PhoneLine {
-        office: data.map(|data| Office::open(data, store.clone(), None, None).unwrap()),
         checker: PhoneLine::checker(&phone),
-        fallback: Fallbacks::new(&phone, &clinic).unwrap(),
         rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
         calls,
         connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
-        phone,
-        gemini: settings,
-        clinic,
+        settings: Current::from(Arc::new(reload::Settings {
+            office: data.map(|data| Office::open(data, store.clone(), None, None).unwrap()),
+            fallback: Fallbacks::new(&phone, &clinic).unwrap(),
+            phone,
+            gemini: settings,
+            clinic,
+            desk: patient(),
+        })),
         store,
         metrics,
         clock,
         tasks: supervisor.calls(),
     };
     (Arc::new(line), supervisor)
+}
+
+/// A desk that waits for a silent visitor as long as no test lasts.
+pub(crate) fn patient() -> Patience {
+    let long = Duration::from_mins(10);
+    Patience { no_input: long, goodbye: long, longest: 2 * long }
 }
 
 /// Two who speak only when they are asked for.

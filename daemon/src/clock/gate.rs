@@ -1,0 +1,171 @@
+//! Holds everything that needs the right time until the clock shows it.
+//!
+//! ```text
+//!  machine's clock ──┐
+//!  …/synchronized  ──┼─► Look::can_be_right ─┬─ no:  no conversations (as with Gemini down), no errands, no copies
+//!  last-known-time ──┘      every second     └─ yes: the gate opens, once and for all; the time is kept every hour
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use log::{debug, info, warn};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::sanity::{Look, MADE};
+use super::{Clock, shown};
+use crate::conversation::running::Conversations;
+use crate::logging::Event;
+
+/// There when systemd's time service has set the clock since the machine came up (systemd-timesyncd.service(8)).
+pub const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
+/// Beside the store: the time when it was last looked at.
+const KNOWN: &str = "last-known-time";
+/// A clock that is set is noticed within that.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A card wears out by writing, and an hour does not matter.
+const KEEP_EVERY: Duration = Duration::from_hours(1);
+
+/// Whether the time is right; clones share it.
+#[derive(Debug, Clone)]
+pub struct Gate(watch::Receiver<bool>);
+
+impl Gate {
+    /// Whether it is.
+    pub fn is_open(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Runs `task` once the time is right, unless `stop` comes first.
+    pub async fn then<O>(mut self, stop: CancellationToken, task: impl Future<Output = O>) {
+        // Who opens it is gone: the daemon is being stopped.
+        let opened = async { self.0.wait_for(|open| *open).await.is_ok() };
+        if stop.run_until_cancelled(opened).await == Some(true) {
+            task.await;
+        }
+    }
+}
+
+/// Where the time is looked for.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The machine's clocks.
+    pub machine: fn() -> Clock,
+    /// The file that says that the time service has set it.
+    pub synchronized: PathBuf,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        Self { machine: Clock::machine, synchronized: SYNCHRONIZED.into() }
+    }
+}
+
+/// Opens the gate.
+pub struct Keeper {
+    sources: Sources,
+    conversations: Arc<Conversations>,
+    open: watch::Sender<bool>,
+    /// Where the time is kept, and what was kept there.
+    file: PathBuf,
+    known: Option<Timestamp>,
+    since: Instant,
+}
+
+/// The gate, and who opens it. `beside` is the store's file. It is open at once if the time is right. Until then no
+/// conversation begins, and the times of records go on from the last that was known. Blocks on the disk for an instant.
+pub fn open(sources: Sources, conversations: Arc<Conversations>, beside: &Path) -> (Gate, Keeper) {
+    let file = beside.with_file_name(KNOWN);
+    let known = read(&file);
+    let (open, gate) = watch::channel(false);
+    let keeper = Keeper { sources, conversations, open, file, known, since: Instant::now() };
+    if keeper.is_right() {
+        keeper.open.send_replace(true);
+    } else {
+        let now = (keeper.sources.machine)();
+        Clock::go_on_from(Some(Clock::at(now.instant(), known.unwrap_or(MADE).max(MADE))));
+        keeper.conversations.health().wait_for_clock(now.instant());
+        let last = known.filter(|known| *known > MADE);
+        let last = last.map_or_else(
+            || "when this version did not exist".to_owned(),
+            |last| format!("but it was {} already", shown(last)),
+        );
+        warn!(
+            event:% = Event::ClockWrong;
+            "waiting for the clock: it shows {}, {last}; until it is set, callers go to the fallback (timedatectl says what the \
+             time service does)",
+            shown(now.civil(now.instant()))
+        );
+    }
+    (Gate(gate), keeper)
+}
+
+impl Keeper {
+    fn is_right(&self) -> bool {
+        let now = (self.sources.machine)();
+        let is_set = self.sources.synchronized.exists();
+        let look = Look { shows: now.civil(now.instant()), is_set, waited: self.since.elapsed() };
+        look.can_be_right(self.known)
+    }
+
+    /// Looks every second until the time is right, then keeps it every hour and at the end.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*self.open.borrow() {
+            if stop.run_until_cancelled(ticks.tick()).await.is_none() {
+                return;
+            }
+            if self.is_right() {
+                // Before anybody relies on it: a power cut may come at any time.
+                self.keep().await;
+                self.let_go();
+            }
+        }
+        let mut ticks = interval(KEEP_EVERY);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.keep().await;
+        }
+        self.keep().await;
+    }
+
+    fn let_go(&self) {
+        let now = (self.sources.machine)();
+        Clock::go_on_from(None);
+        self.conversations.health().clock_is_right(now.instant());
+        self.open.send_replace(true);
+        info!(event:% = Event::ClockRight; "the clock is right: it shows {}", shown(now.civil(now.instant())));
+    }
+
+    async fn keep(&self) {
+        let now = (self.sources.machine)();
+        let (file, at) = (self.file.clone(), now.civil(now.instant()));
+        let written = tokio::task::spawn_blocking(move || write(&file, at)).await;
+        if let Ok(Err(error)) = written {
+            // The store says what is wrong with the disk.
+            debug!("the time could not be kept in {}: {error}", self.file.display());
+        }
+    }
+}
+
+/// The time that was kept; nothing if none can be read.
+fn read(file: &Path) -> Option<Timestamp> {
+    fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+/// As a whole or not at all.
+fn write(file: &Path, at: Timestamp) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, format!("{at}\n"))?;
+    fs::rename(new, file)
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;
