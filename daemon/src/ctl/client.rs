@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::browser::BrowserError;
+use super::local::LocalError;
 use crate::config::Secret;
 use crate::http::reply::Failure;
 use crate::net::{self, Stream, TlsError};
@@ -104,6 +105,9 @@ pub enum CtlError {
     /// Nobody could log in at Google.
     #[error(transparent)]
     Browser(#[from] BrowserError),
+    /// It is about this machine, and was not done.
+    #[error(transparent)]
+    Local(#[from] LocalError),
     /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -120,6 +124,7 @@ impl CtlError {
             | Self::NotAllowed { .. } => 4,
             Self::NotRunning { .. } | Self::Unreachable { .. } | Self::Silent { .. } => 3,
             Self::Url { .. } | Self::SocketOnly { .. } => 2,
+            Self::Local(error) => error.exit_code(),
             Self::Refused { .. } | Self::Foreign { .. } | Self::Browser(_) | Self::Tls(_) | Self::Output(_) => 1,
         };
         ExitCode::from(code)
@@ -228,6 +233,11 @@ impl Client {
     /// Asks, and takes any answer but a failure.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answer, CtlError> {
         self.ask_any(method, path).await?.unless_failed()
+    }
+
+    /// Asks, and waits that long for any answer but a failure.
+    pub(super) async fn ask_within(&self, method: Method, path: &str, within: Duration) -> Result<Answer, CtlError> {
+        self.answered(method, path, None, within).await?.unless_failed()
     }
 
     /// Asks, and takes any answer.

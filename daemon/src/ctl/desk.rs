@@ -14,6 +14,8 @@ use crate::http::reply::{DeskDevice, DeskDevices, DeskReport, DeskTalk, DeskWord
 
 /// Meters move as fast as a person can read them.
 const METERS_EVERY: Duration = Duration::from_millis(100);
+/// Looks until a device that stands by must be awake.
+const WAKES_WITHIN: u32 = 10;
 /// The quietest level that a meter shows, and its width.
 const QUIETEST: f32 = -60.0;
 const WIDTH: usize = 40;
@@ -46,10 +48,16 @@ pub(super) async fn list(client: &Client, view: &mut View<'_>) -> Result<Verdict
 pub(super) async fn levels(client: &Client, view: &mut View<'_>) -> Result<Verdict, CtlError> {
     let redraw = !view.json && std::io::stdout().is_terminal();
     let mut ticks = tokio::time::interval(METERS_EVERY);
-    let mut drawn = false;
+    let (mut drawn, mut waking) = (false, WAKES_WITHIN);
     loop {
         ticks.tick().await;
-        let report = ask(client).await?;
+        let report: DeskReport = client.ask(Method::GET, "/v1/desk?meters=true").await?.json()?;
+        if report.standing_by && waking > 0 {
+            // It was woken by the question, and levels move a moment behind that.
+            waking -= 1;
+            ticks.tick().await;
+            continue;
+        }
         if view.json {
             view.line(json!(report.levels))?;
         } else {
@@ -102,7 +110,11 @@ fn overview(report: &DeskReport) -> String {
     lines.extend(report.opened.as_ref().map(|opened| format!("opened      {}", plain(opened))));
     lines.extend(report.remarks.iter().map(|remark| format!("remark      {}", plain(remark))));
     if report.state == DeskWord::Ready {
-        let talking = if report.talking { "in conversation" } else { "idle" };
+        let talking = match (report.talking, report.standing_by) {
+            (true, _) => "in conversation",
+            (false, true) => "idle, standing by",
+            (false, false) => "idle",
+        };
         let muted = if report.muted { ", microphone off" } else { "" };
         lines.push(format!("now         {talking}{muted}"));
         if report.taking_turns {

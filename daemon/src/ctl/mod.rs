@@ -11,10 +11,19 @@ mod calls;
 mod client;
 mod desk;
 mod desk_test;
+mod doctor;
+mod files;
 mod google;
 mod google_login;
+mod local;
+mod logs;
+mod progress;
+mod provision;
+mod reload;
+mod secrets;
 mod show;
 mod status;
+mod support;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -26,9 +35,14 @@ use jiff::tz::TimeZone;
 
 use crate::config::Secret;
 use client::{Client, Target};
+use secrets::SecretsCommand;
 
 pub use browser::BrowserError;
 pub use client::CtlError;
+pub use files::FileError;
+pub use local::LocalError;
+pub use provision::ProvisionError;
+pub use secrets::{SecretsError, Unfit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,15 +61,22 @@ Examples:
   frontdeskctl outbox                      what is still to be done outside: calendar, mail, SMS
   frontdeskctl google login                let the clinic's Google account be used
   frontdeskctl google test                 try out calendars and mail at Google
+  frontdeskctl reload                      read the configuration again, for new conversations
   frontdeskctl drain                       take no new calls, before a restart
+  sudo frontdeskctl doctor                 look at everything that a box needs; what is wrong, and what mends it
+  frontdeskctl logs --since 1h --errors    what went wrong in the last hour, from the journal
+  frontdeskctl support-bundle              one file for whoever is asked for help, without anything of anybody
+  frontdeskctl secrets set gemini-api-key  store a secret, encrypted
+  frontdeskctl provision ./folder          tell a new box everything that it needs
   FRONTDESK_ADMIN_TOKEN=… frontdeskctl --url https://desk.lan:8090 status
 
 Exit status:
   0  done, and all is well
-  1  the daemon could not do it, or says that something is wrong
+  1  it could not be done, or something is wrong
   2  wrong arguments
   3  the daemon cannot be reached
-  4  you may not ask it
+  4  you may not ask it, or only root may do it
+  5  provision: everything is in place, but a plain secret could not be erased
 
 Times are local: the system's time zone, or that of the variable TZ.";
 const URL_HELP: &str = "Ask the admin listener instead, for example http://127.0.0.1:8090; another machine only by \
@@ -148,8 +169,33 @@ enum Command {
     Health,
     /// Print the daemon's counters (OpenMetrics)
     Metrics,
+    /// Have the configuration read again: new conversations obey it, running ones go on as they are
+    ///
+    /// Says what is in force now and what needs a restart. A configuration with mistakes is refused, each of which is told;
+    /// the exit status is 1, and the one of before goes on. systemctl reload does the same.
+    Reload,
     /// Take no new calls: they go to the fallback, running ones go on. A restart ends this
     Drain,
+    /// Look at everything that a box needs, say what is wrong and what mends it; the exit status is 1 if something is
+    ///
+    /// Configuration, secrets, clock, network, Gemini, Twilio, the speakerphone, the machine. Works with and without a
+    /// running daemon; as root it sees more.
+    Doctor(doctor::Options),
+    /// Show what the daemon has logged, by the journal's own program
+    Logs(logs::Options),
+    /// Write one file for whoever is asked for help: how the box is, and nothing of anybody
+    ///
+    /// Shows what would be in it, and asks, before it is written. Names, numbers, addresses, keys and speech are left out.
+    SupportBundle(support::Options),
+    /// Look after the secrets that this machine passes to the daemon
+    Secrets {
+        #[command(subcommand)]
+        command: Option<SecretsCommand>,
+    },
+    /// Tell a new box everything that it needs, from one folder or file; the plain secrets in it are erased
+    ///
+    /// Everything is checked first; if anything is wrong, nothing is changed. docs/provisioning.md describes the folder.
+    Provision(provision::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -318,7 +364,36 @@ pub async fn run(
         Command::Google { command: Some(GoogleCommand::Logout) } => google::logout(&client, &mut view).await,
         Command::Health => status::health(&client, &mut view).await,
         Command::Metrics => status::metrics(&client, &mut view).await,
+        Command::Reload => reload::reload(&client, &mut view).await,
         Command::Drain => status::drain(&client, &mut view).await,
+        Command::Doctor(options) => {
+            here(&client, "looking after a box")?;
+            doctor::run(&client, &mut view, &options).await
+        }
+        Command::Logs(options) => {
+            here(&client, "the journal")?;
+            logs::run(&options, &mut view)
+        }
+        Command::SupportBundle(options) => {
+            here(&client, "a support bundle")?;
+            support::run(&client, &mut view, &options).await
+        }
+        Command::Secrets { command } => {
+            here(&client, "keeping secrets")?;
+            secrets::run(command, &mut view)
+        }
+        Command::Provision(options) => {
+            here(&client, "provisioning")?;
+            provision::run(&options, &mut view)
+        }
+    }
+}
+
+/// Refuses what is about this machine and not about the daemon that `--url` names.
+fn here(client: &Client, what: &'static str) -> Result<(), LocalError> {
+    match client.target {
+        Target::Socket(_) => Ok(()),
+        Target::Http { .. } => Err(LocalError::HereOnly { what }),
     }
 }
 

@@ -11,7 +11,8 @@ use super::client::Client;
 use super::show::{between, plain, span, table, time};
 use super::{CtlError, Verdict, View};
 use crate::http::reply::{
-    CallList, Draining, GoogleState, Health, HealthStatus, ListedCall, OutboxHealth, StoreHealth, StoreState,
+    CallList, ConfigHealth, Draining, GoogleState, Health, HealthStatus, ListedCall, OutboxHealth, StoreHealth,
+    StoreState,
 };
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -113,20 +114,39 @@ fn overview(health: &Health, view: &View<'_>) -> String {
         "unknown" => format!("not known since {}", time(gemini.since, view.zone)),
         known => format!("{known} since {}{why}", time(gemini.since, view.zone)),
     };
+    let standby = if desk.standing_by { ", standing by" } else { "" };
     let mut lines = vec![
         format!("frontdeskd  {}, {}", health.version, health.status.as_str()),
         format!("up          {}", span(Duration::from_secs(health.uptime_s))),
         format!("calls       {} of {}", health.active_calls, health.max_calls),
         format!("Gemini      {gemini}"),
         format!("records     {}", records(&health.store)),
-        format!("desk        {}", super::desk::device(desk.state, desk.device.as_deref(), desk.why.as_deref())),
+        format!(
+            "desk        {}{}",
+            super::desk::device(desk.state, desk.device.as_deref(), desk.why.as_deref()),
+            standby
+        ),
         format!("outbox      {}", outbox(&health.outbox)),
         format!("calendars   {}", health.calendar.why.as_deref().map_or_else(|| "no trouble".to_owned(), plain)),
     ];
     if health.google.state != GoogleState::Unused {
         lines.push(format!("Google      {}", super::google::state(&health.google)));
     }
+    lines.extend(settings(&health.config).map(|words| format!("settings    {words}")));
+    lines.extend(health.shut.iter().map(|address| format!("waits for   {} (another program has it)", plain(address))));
     lines.join("\n")
+}
+
+/// What of the written configuration is not in force; nothing if all of it is.
+fn settings(config: &ConfigHealth) -> Option<String> {
+    let refused = config.refused.as_deref().map(|complaints| match complaints {
+        [only] => format!("not read again, the ones of before hold: {}", plain(only)),
+        _ => format!("not read again, the ones of before hold: {} mistakes (frontdeskd check)", complaints.len()),
+    });
+    let waiting = (!config.needs_restart.is_empty())
+        .then(|| format!("some wait for a restart: {}", plain(&config.needs_restart.join(", "))));
+    let words: Vec<String> = refused.into_iter().chain(waiting).collect();
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 /// Where they are, and what was lost of them; why is in the log.
@@ -176,4 +196,23 @@ fn running(calls: &[ListedCall], view: &View<'_>) -> String {
     };
     let rows: Vec<_> = calls.iter().map(row).collect();
     table(["CALL", "SINCE", "LASTS", "CALLER", "TURN", "CONNECTION"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_are_not_in_force_are_named() {
+        let config = |refused: &[&str], needs_restart: &[&str]| ConfigHealth {
+            refused: (!refused.is_empty()).then(|| refused.iter().map(ToString::to_string).collect()),
+            needs_restart: needs_restart.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(settings(&config(&[], &[])), None);
+        let said = |refused: &[&str], restart: &[&str]| settings(&config(refused, restart)).unwrap();
+        assert!(said(&["line 12: no such key"], &[]).ends_with("hold: line 12: no such key"));
+        assert!(said(&["one", "two"], &[]).contains("2 mistakes"));
+        let both = said(&["one"], &["[phone] listen", "[store] path"]);
+        assert!(both.contains("one; some wait for a restart: [phone] listen, [store] path"), "{both}");
+    }
 }
