@@ -58,10 +58,27 @@ proofs: ## The vendors' own libraries against the simulators and our TwiML; real
 	tests/proofs/caldav/run.sh
 	tests/proofs/twilio/run.sh daemon/core/tests/data/twiml/*.xml
 
+.PHONY: package
+package: ## Debian packages for arm64 and amd64, in target/package.
+	images/debian/package $(ARGS)
+
+.PHONY: test-package
+test-package: ## The packages: lintian, installing, upgrading, removing, purging, the same bytes twice.
+	images/debian/test
+
+.PHONY: test-units
+test-units: ## The units under real systemd, 252 and 257, in containers (needs root).
+	tests/units/run
+
 .PHONY: nightly
 nightly: ## A call of 25 minutes in real time, with rotations, a go-away, a drop and a stall.
 	$(CARGO) build --workspace --bins
 	$(CARGO) test -p frontdesk-tests --test nightly -- --nocapture
+
+# In the making, and so not in the list: the shipped arm64 package in a virtual machine with a USB speakerphone.
+.PHONY: test-box
+test-box:
+	@tests/box/run $(ARGS)
 
 .PHONY: bench
 bench: ## Every figure beside its goal.
@@ -74,3 +91,12 @@ bench: ## Every figure beside its goal.
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZ_SECONDS seconds (needs a nightly toolchain).
 	tests/tools/fuzz $(FUZZ_SECONDS)
+
+# In the making, and so not in the list: the flashable image for arm64, of the package that `make package` has built.
+.PHONY: image
+image:
+	@images/build/build $(IMAGE_PACKAGE)
+
+.PHONY: test-image
+test-image:
+	@images/build/test $(IMAGE)

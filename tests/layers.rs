@@ -31,6 +31,7 @@ fn arrows_point_one_way() {
     assert_eq!(ours("tests/gemini-sim"), ["frontdesk-voice"]);
     assert_eq!(ours("tests/twilio-sim"), ["frontdesk-voice"]);
     assert_eq!(ours("tests/google-sim"), [""; 0]);
+    assert_eq!(ours("tests/usb-sim"), [""; 0]);
 }
 
 #[test]

@@ -290,10 +290,10 @@ fn remarks(ours: &Side, trivial: &Side) -> Vec<String> {
 fn effort(arguments: &Arguments) -> desk::Effort {
     let seconds = std::time::Duration::from_secs;
     if arguments.quick {
-        return desk::Effort { turns: 1, loaded: std::time::Duration::from_millis(1), idle: seconds(2) };
+        return desk::Effort { turns: 1, loaded: std::time::Duration::from_millis(1), idle: seconds(2), presses: 1 };
     }
     let loaded = std::time::Duration::from_secs_f64(arguments.minutes * 60.0);
-    desk::Effort { turns: 8, loaded, idle: seconds(20) }
+    desk::Effort { turns: 8, loaded, idle: seconds(20), presses: 3 }
 }
 
 /// Whether a short run found everything in order.

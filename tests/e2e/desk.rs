@@ -18,14 +18,14 @@ const SOON: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(900);
 
 /// A room with a speakerphone, and a daemon that uses it.
-struct Counter {
-    world: World,
-    room: Room,
-    scenario: Scenario,
+pub(crate) struct Counter {
+    pub(crate) world: World,
+    pub(crate) room: Room,
+    pub(crate) scenario: Scenario,
 }
 
 impl Counter {
-    async fn open(wake: &str) -> Self {
+    pub(crate) async fn open(wake: &str) -> Self {
         Self::open_with(wake, Vec::new()).await
     }
 
@@ -49,7 +49,7 @@ impl Counter {
     }
 
     /// The person says one of their lines, to its end.
-    fn say(&self, turn: usize) {
+    pub(crate) fn say(&self, turn: usize) {
         let line = &self.scenario.exchanges[turn].caller;
         block_in_place(|| {
             let said = self.room.air().say_as(line, &self.scenario.caller_voice()).unwrap();
@@ -70,21 +70,21 @@ impl Counter {
     }
 
     /// Waits until the agent has answered.
-    fn listen(&self) {
+    pub(crate) fn listen(&self) {
         block_in_place(|| {
             self.room.air().wait_for_voice(Duration::from_millis(200), SOON).unwrap();
             self.room.air().wait_for_silence(PAUSE, SOON).unwrap();
         });
     }
 
-    fn session(&self) -> SessionReport {
+    pub(crate) fn session(&self) -> SessionReport {
         let mut sessions = self.world.gemini.sessions();
         assert_eq!(sessions.len(), 1, "one conversation");
         sessions.remove(0)
     }
 
     /// The one conversation's record, once it is over.
-    async fn record(&self) -> Value {
+    pub(crate) async fn record(&self) -> Value {
         let over = |calls: &Value| calls["calls"][0]["ended_at"].is_string();
         let calls = self.world.daemon.wait_for_json("/v1/calls", SOON, over).await.unwrap();
         let id = calls["calls"][0]["call_sid"].as_str().unwrap();
@@ -110,7 +110,7 @@ fn events(record: &Value, kind: &str) -> usize {
     record["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind).count()
 }
 
-fn understood(session: &SessionReport) -> Vec<&str> {
+pub(crate) fn understood(session: &SessionReport) -> Vec<&str> {
     session.utterances.iter().filter_map(|heard| heard.recognised.as_deref()).collect()
 }
 
@@ -120,7 +120,7 @@ fn heard(counter: &Counter, lines: &[&str]) -> Vec<f64> {
 }
 
 /// The same of this sound. Takes a while, which a visitor would not be silent for.
-fn heard_in(counter: &Counter, loudspeaker: &[i16], lines: &[&str]) -> Vec<f64> {
+pub(crate) fn heard_in(counter: &Counter, loudspeaker: &[i16], lines: &[&str]) -> Vec<f64> {
     let voice = counter.scenario.voice();
     let spoken = lines.iter().map(|line| ((*line).to_owned(), speak(line, &voice, RATE).unwrap()));
     let recogniser = Recogniser::new(RATE, spoken);
