@@ -2,8 +2,9 @@
 
 mod errands;
 mod error;
-pub mod listeners;
+mod listeners;
 pub mod prepared;
+pub mod reloader;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,15 +27,17 @@ use crate::calendar::Backend;
 use crate::calendar::asking::ask;
 use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
-use crate::clock::gate::{self, Gate, Sources};
 use crate::config::Config;
 use crate::conversation::running::Conversations;
 use crate::conversation::tools::{AskOutside, Office};
+use crate::current::Current;
 use crate::desk::invite::{Invitation, Inviter};
 use crate::desk::selftest::{Asked, Tester};
 use crate::desk::state::{DeskState, DeviceState};
 use crate::desk::task::Makings;
 use crate::desk::{self, hardware};
+use crate::doors::Shut;
+use crate::gate::{self, Gate, Sources};
 use crate::google::Keeper;
 use crate::http::admin::AdminState;
 use crate::http::control::ControlFile;
@@ -46,14 +49,16 @@ use crate::phone::calls::Calls;
 use crate::phone::ended::REMEMBERED;
 use crate::phone::line::PhoneLine;
 use crate::phone::rest::Rest;
-use crate::reload::task::{OpenOffice, Reader, Reloader, Requests, keep_texts};
-use crate::reload::{Current, Reloads, Settings, State};
+use crate::phone::settings::Settings;
+use crate::reload::request::{Reader, Requests};
+use crate::reload::{Reloads, State};
 use crate::status::{self, Status};
 use crate::store::{Keeping, Store, backup};
 use crate::supervise::{Grace, Supervisor};
 use crate::watchdog::{LookAt, Proof};
-use listeners::{Doors, Shut, Tls};
+use listeners::{Doors, Tls};
 use prepared::Prepared;
+use reloader::{OpenOffice, Reloader, keep_texts};
 
 /// How often `systemctl status` is told how we are.
 const STATUS_EVERY: Duration = Duration::from_secs(5);

@@ -3,7 +3,6 @@
 //! A box without a battery for its clock starts in the past and is set right once the network is there. So a reading
 //! serves one call, whose times then keep their distances, and never the whole life of the daemon.
 
-pub mod gate;
 pub mod sanity;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,7 +37,7 @@ impl Clock {
     }
 
     /// Makes known that the machine's clock is wrong, and that the civil time goes on from `floor`; or that it is right.
-    fn go_on_from(from: Option<Self>) {
+    pub(crate) fn go_on_from(from: Option<Self>) {
         *floor() = from;
     }
 

@@ -11,7 +11,7 @@ use frontdeskd::arguments::{Arguments, Task};
 use frontdeskd::config::{self, Complaint, ConfigErrors, Loaded};
 use frontdeskd::logging::{self, Event};
 use frontdeskd::notify::Notifier;
-use frontdeskd::reload::task::{Reader, ReloadError};
+use frontdeskd::reload::request::{Reader, ReloadError};
 use frontdeskd::reload::{Refusal, Reloads};
 use log::{error, info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};

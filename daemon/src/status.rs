@@ -14,14 +14,15 @@ use frontdesk_hw::device::DeviceSpec;
 use frontdesk_hw::figures::{Figures, Gauge};
 use http::StatusCode;
 
-use crate::app::listeners::Shut;
 use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
 use crate::conversation::running::{Conversations, Running};
+use crate::current::Current;
 use crate::desk;
 use crate::desk::invite::{InviteError, Inviter};
 use crate::desk::selftest::{TestError, Tester};
 use crate::desk::state::{DeskState, DeviceState};
+use crate::doors::Shut;
 use crate::google::Google;
 use crate::http::admin::{CallControl, DeskView, HealthSource};
 use crate::http::outside::LATE;
@@ -30,7 +31,8 @@ use crate::http::reply::{
     DeskWord, GeminiHealth, GoogleHealth, Health, HealthStatus, OutboxHealth, Refused, StoreHealth, StoreState,
 };
 use crate::metrics::Metrics;
-use crate::reload::{Current, Settings, State};
+use crate::phone::settings::Settings;
+use crate::reload::State;
 use crate::store::{Keeping, Store};
 use crate::watchdog::Look;
 use line::{Line, Outside};

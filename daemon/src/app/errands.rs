@@ -11,15 +11,15 @@ use crate::calendar::Backend;
 use crate::calendar::feed::Feed;
 use crate::calendar::trouble::Troubles;
 use crate::clock::Clock;
-use crate::clock::gate::Gate;
 use crate::config::{Config, MailBackend};
+use crate::current::Next;
 use crate::errands::{Diary, Entries, Letters, carriers, watch};
+use crate::gate::Gate;
 use crate::mail::retention::{self, Retention};
 use crate::metrics::Metrics;
 use crate::outbox::worker;
 use crate::phone::rest::Rest;
 use crate::phone::sms::Texter;
-use crate::reload::Next;
 use crate::store::Store;
 use crate::supervise::Supervisor;
 

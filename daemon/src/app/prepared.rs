@@ -8,13 +8,13 @@ use frontdesk_core::clinic::Clinic;
 use super::AppError;
 use crate::calendar::Backend;
 use crate::config::{CalendarBackend, Config, MailBackend, TlsFiles};
+use crate::current::{Current, Next};
 use crate::google::scope::Feature;
 use crate::google::{Google, Keeper};
 use crate::live::Connector;
 use crate::mail::{Mailer, Route};
 use crate::net::{self, RenewedTls, TlsError};
 use crate::phone::fallback::Fallbacks;
-use crate::reload::{Current, Next};
 
 /// What a configuration is good for, before anything is opened.
 pub struct Prepared {

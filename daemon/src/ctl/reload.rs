@@ -7,7 +7,7 @@ use http::Method;
 use super::client::Client;
 use super::{CtlError, Verdict, View};
 use crate::http::reply::Reloaded;
-use crate::reload::task::summary;
+use crate::reload::request::summary;
 
 /// A slow card, and other reloads before this one.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);

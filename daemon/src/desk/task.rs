@@ -36,12 +36,13 @@ use crate::clock::Clock;
 use crate::conversation::driver::Driver;
 use crate::conversation::journal::Journal;
 use crate::conversation::running::{Busy, Conversations, Party, Running, View};
+use crate::current::Current;
 use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
 use crate::logging::Event;
 use crate::metrics::Metrics;
 use crate::net::bell::Bell;
-use crate::reload::{Current, Settings};
+use crate::phone::settings::Settings;
 use crate::store::{self, Store};
 use crate::supervise::Calls as CallTasks;
 

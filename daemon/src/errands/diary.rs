@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::Entries;
 use crate::calendar::feed::Feed;
+use crate::current::Current;
 use crate::logging::chain;
 use crate::outbox::{Carrier, Outcome};
-use crate::reload::Current;
 use crate::store::{Due, Store};
 
 /// How far ahead the feed looks: as far as anything can be booked.

@@ -22,9 +22,9 @@ use tokio::sync::RwLock;
 
 use crate::calendar::asking::{MOST, times};
 use crate::calendar::{Backend, CalError, Calendar as _, Cursor, Entry, Link, Retry, State, strangers};
+use crate::current::Current;
 use crate::logging::chain;
 use crate::outbox::Outcome;
-use crate::reload::Current;
 use crate::store::{CalendarLink, Store, StoreError};
 
 /// As far ahead as anything can be booked.

@@ -48,7 +48,7 @@ use crate::google::Google;
 use crate::logging::chain;
 use crate::metrics::{self, Metrics};
 use crate::reload::Reloads;
-use crate::reload::task::ReloadError;
+use crate::reload::request::ReloadError;
 use crate::store::{CallFilter, MAX_LISTED, Store, StoreError};
 
 /// Calls in a listing, unless told otherwise.

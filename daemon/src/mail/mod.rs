@@ -30,8 +30,8 @@ use jiff::Timestamp;
 use log::error;
 
 use crate::config::{MailBackend, MailConfig};
+use crate::current::Current;
 use crate::google::Google;
-use crate::reload::Current;
 use crate::template::{Letter, TemplateError, Templates};
 
 use compose::{Envelope, invitation};

@@ -20,10 +20,11 @@ use super::task::{self, Call};
 use crate::clock::Clock;
 use crate::config::PhoneConfig;
 use crate::conversation::running::View;
+use crate::current::Current;
 use crate::live::prompt::Place;
 use crate::live::{Connector, prompt};
 use crate::metrics::Metrics;
-use crate::reload::{Current, Settings};
+use crate::phone::settings::Settings;
 use crate::store::Store;
 use crate::supervise::Calls as CallTasks;
 

@@ -7,6 +7,7 @@ pub mod journal;
 pub mod line;
 pub mod paths;
 pub mod rest;
+pub mod settings;
 pub mod sms;
 pub mod task;
 pub mod token;

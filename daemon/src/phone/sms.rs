@@ -14,8 +14,8 @@ use reqwest::Response;
 use serde::Deserialize;
 
 use super::rest::{Problem, Rest};
+use crate::current::Current;
 use crate::logging::chain;
-use crate::reload::Current;
 
 /// Longest receipt that is kept: a SID has 34 characters.
 const LONGEST_RECEIPT: usize = 40;

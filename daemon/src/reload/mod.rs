@@ -11,13 +11,9 @@
 //! A conversation takes the settings once, when it begins, and keeps them to its end. What differs between two
 //! configurations and what of it needs a restart is decided in [`plan`], which touches nothing.
 
-mod current;
 pub mod plan;
-mod settings;
+pub mod request;
 mod state;
-pub mod task;
 
-pub use current::{Current, Next};
-pub use settings::Settings;
+pub use request::Reloads;
 pub use state::{Refusal, State};
-pub use task::Reloads;

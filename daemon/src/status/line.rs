@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::app::listeners::Door;
 use crate::clock::shown;
+use crate::doors::Door;
 use crate::http::reply::StoreState;
 use crate::live::health::{LiveState, fault_word};
 

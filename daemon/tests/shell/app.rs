@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use frontdeskd::app::{App, StopSignal, Surroundings};
 use frontdeskd::clock::Clock;
-use frontdeskd::clock::gate::Sources;
 use frontdeskd::config::{self, Config};
+use frontdeskd::gate::Sources;
 use frontdeskd::notify::Notifier;
 use jiff::Timestamp;
 use tokio::net::TcpListener;

@@ -14,6 +14,7 @@ use frontdeskd::clock::Clock;
 use frontdeskd::config::{ClinicConfig, GeminiAccess, GeminiConfig, GoogleConfig, PhoneConfig, Secret, StoreConfig};
 use frontdeskd::conversation::running::Conversations;
 use frontdeskd::conversation::tools::Office;
+use frontdeskd::current::Current;
 use frontdeskd::google::Google;
 use frontdeskd::http::public;
 use frontdeskd::http::serve::{Acceptor, Limits, serve};
@@ -25,7 +26,7 @@ use frontdeskd::phone::ended::REMEMBERED;
 use frontdeskd::phone::fallback::Fallbacks;
 use frontdeskd::phone::line::PhoneLine;
 use frontdeskd::phone::rest::Rest;
-use frontdeskd::reload::{self, Current};
+use frontdeskd::phone::settings;
 use frontdeskd::store::Store;
 use frontdeskd::supervise::Supervisor;
 use jiff::tz::TimeZone;
@@ -159,7 +160,7 @@ async fn line(database: &Path, gemini: &Gemini, twilio: &Scripted, with: Setting
         rest: Arc::new(Rest::new(http.clone(), &phone, metrics.clone())),
         calls,
         connector: Arc::new(Connector::new(&settings, tls(), http).unwrap()),
-        settings: Current::from(Arc::new(reload::Settings {
+        settings: Current::from(Arc::new(settings::Settings {
             office: data.map(|data| Office::open(data, store.clone(), None, None).unwrap()),
             fallback: Fallbacks::new(&phone, &clinic).unwrap(),
             phone,

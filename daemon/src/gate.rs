@@ -18,8 +18,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::sanity::{Look, MADE};
-use super::{Clock, shown};
+use crate::clock::sanity::{Look, MADE};
+use crate::clock::{Clock, shown};
 use crate::conversation::running::Conversations;
 use crate::logging::Event;
 
@@ -167,5 +167,4 @@ fn write(file: &Path, at: Timestamp) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
 mod tests;

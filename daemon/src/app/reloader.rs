@@ -1,86 +1,29 @@
 //! The task that reads the configuration again when somebody asks, one reload after the other.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use frontdesk_core::clinic::Clinic;
 use frontdesk_hw::knobs::Knobs;
 use log::{error, info, warn};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Plan, plan};
-use super::{Next, Refusal, Settings, State};
-use crate::app::AppError;
-use crate::app::prepared::Prepared;
-use crate::config::{Config, ConfigErrors, Loaded};
+use super::AppError;
+use super::prepared::Prepared;
+use crate::config::{Config, Loaded};
 use crate::conversation::tools::Office;
+use crate::current::Next;
 use crate::desk::hardware;
 use crate::knowledge::{self, Keeper, Knowledge};
 use crate::logging::{self, Event};
 use crate::metrics::Metrics;
 use crate::notify::Notifier;
 use crate::phone::fallback::Fallbacks;
+use crate::phone::settings::Settings;
+use crate::reload::plan::{Plan, plan};
+use crate::reload::request::{Reader, ReloadError, Requests, Taken, summary};
+use crate::reload::{Refusal, State};
 use crate::status::Status;
-
-/// Reloads that may wait for their turn. Full: whoever asks is told that others do.
-const WAITING: usize = 4;
-
-/// Reads the configuration as it is written now; blocks on the file system.
-pub type Reader = Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>;
-
-/// What came of a reload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// Keys that new conversations obey from now on.
-    pub applied: Vec<&'static str>,
-    /// Keys that are written otherwise than they are in force.
-    pub restart: Vec<&'static str>,
-    /// What is allowed but unwise, a line each.
-    pub advice: Vec<String>,
-}
-
-/// Why there was none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReloadError {
-    /// The configuration cannot be used; the one that runs goes on.
-    #[error("{}", .0.text())]
-    Refused(Refusal),
-    /// Too many ask.
-    #[error("several reloads are waiting for their turn: ask again in a moment")]
-    Busy,
-    /// The daemon is being stopped, or was not started from a file.
-    #[error("this daemon does not read its configuration again")]
-    Away,
-}
-
-type Asked = oneshot::Sender<Result<Taken, ReloadError>>;
-
-/// Asks for reloads; clones ask the same task.
-#[derive(Debug, Clone)]
-pub struct Reloads(mpsc::Sender<Asked>);
-
-impl Reloads {
-    /// A handle, and what the task is asked through.
-    pub fn new() -> (Self, Requests) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        (Self(sender), Requests(receiver))
-    }
-
-    /// Has the configuration read again, and waits for what comes of it; dropped, the reload takes place all the same.
-    pub async fn ask(&self) -> Result<Taken, ReloadError> {
-        let (answer, answered) = oneshot::channel();
-        self.0.try_send(answer).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => ReloadError::Busy,
-            mpsc::error::TrySendError::Closed(_) => ReloadError::Away,
-        })?;
-        answered.await.unwrap_or(Err(ReloadError::Away))
-    }
-}
-
-/// What was asked and has not been done.
-#[derive(Debug)]
-pub struct Requests(mpsc::Receiver<Asked>);
 
 /// How an office is opened: by the clinic's data and its texts.
 pub type OpenOffice = Box<dyn Fn(&Arc<Clinic>, Option<Knowledge>) -> Option<Arc<Office>> + Send>;
@@ -116,7 +59,7 @@ pub struct Reloader {
 impl Reloader {
     /// Carries out what is asked for, one after the other, until `stop`.
     pub async fn run(mut self, mut requests: Requests, stop: CancellationToken) {
-        while let Some(Some(asked)) = stop.run_until_cancelled(requests.0.recv()).await {
+        while let Some(Some(asked)) = stop.run_until_cancelled(requests.next()).await {
             let outcome = self.reload().await;
             // Who has left needs no answer: it is in the log.
             let _ = asked.send(outcome);
@@ -211,23 +154,6 @@ fn examine(read: &Reader) -> Result<Loaded, Refusal> {
     Ok(loaded)
 }
 
-/// What came of a reload, in a line.
-pub fn summary<S: AsRef<str>>(applied: &[S], restart: &[S]) -> String {
-    let listed = |keys: &[S]| keys.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    let mut line = match applied {
-        [] => "the configuration was read again: nothing has changed".to_owned(),
-        keys => format!("the configuration was read again: new conversations obey {}", listed(keys)),
-    };
-    if !restart.is_empty() {
-        if applied.is_empty() {
-            line.truncate("the configuration was read again".len());
-        }
-        // Writing into a string does not fail.
-        let _ = write!(line, "; needs a restart: {}", listed(restart));
-    }
-    line
-}
-
 /// Looks after the clinic's texts: one folder at a time, the last that it was given.
 pub async fn keep_texts(mut keepers: mpsc::Receiver<Keeper>, stop: CancellationToken) {
     let mut next = stop.run_until_cancelled(keepers.recv()).await.flatten();
@@ -243,27 +169,5 @@ pub async fn keep_texts(mut keepers: mpsc::Receiver<Keeper>, stop: CancellationT
                 next
             }
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_outcome_is_told_in_a_line() {
-        assert_eq!(summary::<&str>(&[], &[]), "the configuration was read again: nothing has changed");
-        assert_eq!(
-            summary(&["[clinic] name", "[log] level"], &[]),
-            "the configuration was read again: new conversations obey [clinic] name, [log] level"
-        );
-        assert_eq!(
-            summary(&[], &["[phone] listen"]),
-            "the configuration was read again; needs a restart: [phone] listen"
-        );
-        assert_eq!(
-            summary(&["[log] level"], &["[phone] listen"]),
-            "the configuration was read again: new conversations obey [log] level; needs a restart: [phone] listen"
-        );
     }
 }
