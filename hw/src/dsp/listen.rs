@@ -1,13 +1,9 @@
 //! From the microphone towards the model.
-//!
-//! While a voice is waited for and nothing is played, blocks that hold nothing but the room's noise are not processed:
-//! they wait, for as long as what is processed is kept, and are made up for when something else is heard.
 
 use super::convert::{Converter, rate_of};
 use super::echo::{Canceller, Convergence, power};
-use super::gate::Gate;
 use super::reference::Reference;
-use crate::block::{Captured, Heard, LISTENING, Nanos, Noticed, Played, Run};
+use crate::block::{Captured, Heard, LISTENING, Nanos, Noticed, Run};
 use crate::figures::Figures;
 use crate::knobs::{Ear, EchoMode};
 use crate::selftest::Compared;
@@ -42,10 +38,6 @@ pub(super) struct Listener {
     ear: Ear,
     vad: Vad,
     kept: VecDeque<Heard>,
-    /// What follows them and was not worth processing; with them no more than [`KEPT`].
-    waiting: VecDeque<Captured>,
-    /// Something before it was dropped, so that nothing goes on from before.
-    torn: bool,
     /// The canceller fails, and the microphone closes whenever the agent is heard.
     taking_turns: bool,
 }
@@ -58,7 +50,6 @@ struct Path {
     far: Converter,
     canceller: Option<Canceller>,
     convergence: Convergence,
-    gate: Gate,
     /// Blocks since the loudspeaker was audible.
     quiet: u32,
     /// Blocks since the microphone was muted.
@@ -78,9 +69,8 @@ struct Judged {
 
 impl Listener {
     pub(super) fn new() -> Self {
-        let (vad, kept, waiting) =
-            (Vad::behind_canceller(), VecDeque::with_capacity(KEPT), VecDeque::with_capacity(KEPT));
-        Self { path: None, ear: Ear::Closed, vad, kept, waiting, torn: false, taking_turns: false }
+        let (vad, kept) = (Vad::behind_canceller(), VecDeque::with_capacity(KEPT));
+        Self { path: None, ear: Ear::Closed, vad, kept, taking_turns: false }
     }
 
     /// Obeys the ear: what was kept leaves first when it opens, with the next block of the same run; it is forgotten
@@ -97,7 +87,7 @@ impl Listener {
             self.vad = Vad::behind_canceller();
         }
         if ear != Ear::Open {
-            self.forget();
+            self.kept.clear();
         }
         self.ear = ear;
     }
@@ -109,38 +99,10 @@ impl Listener {
             return;
         }
         // In a conversation the detector goes on: a voice that was under way has to end.
-        let talking = self.ear == Ear::Open && self.kept.is_empty() && self.waiting.is_empty();
+        let talking = self.ear == Ear::Open && self.kept.is_empty();
         if !talking {
-            self.forget();
+            self.kept.clear();
             self.vad = Vad::behind_canceller();
-        }
-    }
-
-    fn forget(&mut self) {
-        self.kept.clear();
-        self.waiting.clear();
-        self.torn = false;
-    }
-
-    /// Puts a block aside that is not worth processing.
-    fn put_aside(&mut self, captured: &Captured, figures: &Figures) {
-        if self.kept.len() + self.waiting.len() >= KEPT && self.kept.pop_front().is_none() {
-            self.torn |= self.waiting.pop_front().is_some();
-        }
-        self.waiting.push_back(*captured);
-        figures.heard_level.set(Dbfs::SILENCE.0);
-    }
-
-    /// Takes what was put aside through: nothing was played then.
-    fn catch_up(&mut self, reference: &Reference, echo: EchoMode, figures: &Figures, sink: &mut impl Sink) {
-        if std::mem::take(&mut self.torn) {
-            self.vad = Vad::behind_canceller();
-            if let Some(path) = &mut self.path {
-                path.begin_anew();
-            }
-        }
-        while let Some(captured) = self.waiting.pop_front() {
-            self.process(&captured, None, false, reference, echo, figures, sink);
         }
     }
 
@@ -165,31 +127,11 @@ impl Listener {
         let played = reference.find(captured);
         let far_len = played.as_ref().map_or(0, |it| it.len);
         let path = Path::renew(&mut self.path, captured, rate, far_len);
+        let far = played.as_ref().map(|it| &it.pcm[..usize::from(it.len)]);
         let audible = reference.is_audible(captured.at);
         if path.sleeps(self.ear, audible || sink.wants_all()) {
             return;
         }
-        if self.ear == Ear::Watching && path.hears_nothing(captured) {
-            self.put_aside(captured, figures);
-            return;
-        }
-        self.catch_up(reference, echo, figures, sink);
-        self.process(captured, played.as_ref(), audible, reference, echo, figures, sink);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all of one block: two signals, what is known of them, two ways out")]
-    fn process(
-        &mut self,
-        captured: &Captured,
-        played: Option<&Played>,
-        audible: bool,
-        reference: &Reference,
-        echo: EchoMode,
-        figures: &Figures,
-        sink: &mut impl Sink,
-    ) {
-        let Some(path) = &mut self.path else { return };
-        let far = played.map(|it| &it.pcm[..usize::from(it.len)]);
         let judged = path.process(captured, far, echo, reference.lead_ms(), audible, figures);
         let closes = echo == EchoMode::HalfDuplex || path.closes();
         let failed = path.convergence.has_failed();
@@ -199,7 +141,7 @@ impl Listener {
         }
         let Some(mut judged) = judged else { return };
         if sink.wants_all() {
-            let lead = played.map(|it| it.at.0 as i64 - captured.at.0 as i64);
+            let lead = played.as_ref().map(|it| it.at.0 as i64 - captured.at.0 as i64);
             let Judged { pcm: clean, far: played, near: raw, .. } = judged;
             sink.compared(&Compared { run: captured.run, lead, played, raw, clean });
         }
@@ -250,7 +192,6 @@ impl Path {
             far: Converter::new(far_rate, SampleRate::LISTENING),
             canceller: None,
             convergence: Convergence::default(),
-            gate: Gate::new(rate),
             quiet: 0,
             unmuted: REFRESHING,
             asleep: true,
@@ -262,22 +203,11 @@ impl Path {
         self.quiet = if audible { 0 } else { self.quiet.saturating_add(1) };
         let sleeps = ear == Ear::Closed && self.quiet > LINGER;
         if self.asleep && !sleeps {
-            self.begin_anew();
+            self.near.reset();
+            self.far.reset();
         }
         self.asleep = sleeps;
         sleeps
-    }
-
-    /// Nothing goes on from before.
-    fn begin_anew(&mut self) {
-        self.near.reset();
-        self.far.reset();
-    }
-
-    /// Whether a block need not be processed while a voice is waited for: there is none in it, and no echo to learn from.
-    fn hears_nothing(&mut self, captured: &Captured) -> bool {
-        let opens = !captured.muted && self.gate.opens(&captured.pcm[..usize::from(captured.len)]);
-        self.quiet > LINGER && !opens
     }
 
     /// Whether the microphone is closed while the agent is heard, because the canceller would let the echo through.

@@ -11,7 +11,6 @@
 mod convert;
 mod earcon;
 mod echo;
-mod gate;
 mod listen;
 pub mod probe;
 mod reference;

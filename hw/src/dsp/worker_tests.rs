@@ -391,35 +391,6 @@ fn what_was_kept_while_watching_is_heard_first_in_order_and_without_a_seam() {
     assert_eq!(heard, sent[100 * 160..]);
 }
 
-/// Nothing is done with a fan that nobody hears any more, and nothing is missing when somebody speaks over it.
-#[test]
-fn a_voice_over_a_fan_is_noticed_with_the_second_before_it() {
-    let mut rig = Rig::new(160);
-    rig.knobs.set_ear(Ear::Watching);
-    let (voice_from, opens, ends) = (500, 560, 570);
-    let mut sent: Vec<i16> = noise(8, 160 * ends).iter().map(|sample| sample / 64).collect();
-    for (sample, voice) in sent[voice_from * 160..].iter_mut().zip(vowel(16_000, 160 * (ends - voice_from))) {
-        *sample += voice;
-    }
-    for (n, block) in sent.chunks(160).enumerate() {
-        if n == voice_from {
-            assert!(rig.figures.heard_level.read() <= Dbfs::SILENCE.0, "the fan alone is not worth a thought");
-            assert_eq!(rig.noticed(), []);
-        }
-        if n == opens {
-            rig.knobs.set_ear(Ear::Open);
-        }
-        rig.step(block);
-    }
-    let noticed = rig.noticed();
-    let onset = noticed.iter().find(|it| it.voice == VoiceEvent::Onset).expect("a voice");
-    // Its first syllable begins faintly.
-    let late = (onset.at.0 - Rig::at(10 + voice_from as u64).0) / 1_000_000;
-    assert!(late <= 150, "{late} ms");
-    let heard: Vec<i16> = rig.heard().iter().flat_map(|it| it.pcm).collect();
-    assert_eq!(heard, sent[(opens - 100) * 160..], "and the second before the ear opened is whole");
-}
-
 #[test]
 fn what_was_kept_is_forgotten_when_the_ear_closes() {
     let mut rig = Rig::new(160);
