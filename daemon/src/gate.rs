@@ -27,6 +27,8 @@ use crate::logging::Event;
 pub const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 /// Beside the store: the time when it was last looked at.
 const KNOWN: &str = "last-known-time";
+/// How long the gate waits for the disk before it opens.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
 /// A clock that is set is noticed within that.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A card wears out by writing, and an hour does not matter.
@@ -123,8 +125,8 @@ impl Keeper {
                 return;
             }
             if self.is_right() {
-                // Before anybody relies on it: a power cut may come at any time.
-                self.keep().await;
+                // Before anybody relies on it: a power cut may come at any time. A disk that hangs keeps no caller out.
+                let _ = tokio::time::timeout(DISK_PATIENCE, self.keep()).await;
                 self.let_go();
             }
         }

@@ -162,7 +162,8 @@ pub async fn keep_texts(mut keepers: mpsc::Receiver<Keeper>, stop: CancellationT
         let looking = keeper.run(over.clone());
         tokio::pin!(looking);
         next = tokio::select! {
-            () = &mut looking => return,
+            // It broke off, which the log tells: what it has indexed stays, and another folder gets another keeper.
+            () = &mut looking => stop.run_until_cancelled(keepers.recv()).await.flatten(),
             next = keepers.recv() => {
                 over.cancel();
                 looking.await;

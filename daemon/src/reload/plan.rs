@@ -3,6 +3,8 @@
 //! Every key of every section is named here once, on one side or the other: a section that gets a new field does not
 //! compile until somebody has decided.
 
+use std::mem::discriminant;
+
 use crate::config::{
     AdminConfig, CalendarConfig, ClinicConfig, Config, ControlConfig, DeskConfig, GeminiAccess, GeminiConfig,
     GoogleConfig, GoogleLogin, LogConfig, MailBackend, MailConfig, PhoneConfig, StoreConfig,
@@ -86,13 +88,21 @@ impl Sorter {
         self.fixed("clinic.toml (personas)", personas, &before.personas);
     }
 
+    /// The model and its voice go with the product that has them: while another endpoint, or the other kind of access,
+    /// waits for the restart, they wait with it. A key that was only renewed keeps nothing waiting.
     fn gemini(&mut self, wanted: &GeminiConfig, running: &GeminiConfig) {
         let GeminiConfig { endpoint, api_version, model, voice, access, ca_file, instruction, greeting, rotate_after } =
             wanted;
         self.fixed("[gemini] endpoint", endpoint, &running.endpoint);
-        self.live("[gemini] api_version", api_version, |next| &mut next.gemini.api_version);
-        self.live("[gemini] model", model, |next| &mut next.gemini.model);
-        self.live("[gemini] voice", voice, |next| &mut next.gemini.voice);
+        if *endpoint == running.endpoint && discriminant(access) == discriminant(&running.access) {
+            self.live("[gemini] api_version", api_version, |next| &mut next.gemini.api_version);
+            self.live("[gemini] model", model, |next| &mut next.gemini.model);
+            self.live("[gemini] voice", voice, |next| &mut next.gemini.voice);
+        } else {
+            self.fixed("[gemini] api_version", api_version, &running.api_version);
+            self.fixed("[gemini] model", model, &running.model);
+            self.fixed("[gemini] voice", voice, &running.voice);
+        }
         self.fixed(access_key(access, &running.access), access, &running.access);
         self.fixed("[gemini] ca_file", ca_file, &running.ca_file);
         self.live("[gemini] prompt_file", instruction, |next| &mut next.gemini.instruction);

@@ -143,6 +143,16 @@ fn a_secret_is_named_and_not_shown() {
     assert_eq!(plan.next, old);
 }
 
+#[test]
+fn a_model_waits_for_the_product_that_has_it() {
+    let other = [("gemini", "endpoint = \"wss://gemini.example.com\""), ("gemini", "model = \"gemini-next\"")];
+    let Plan { next, applied, restart } = change(&other);
+    assert!(applied.is_empty(), "{applied:?}");
+    assert_eq!(restart, ["[gemini] endpoint", "[gemini] model"]);
+    assert_eq!(next.gemini, config(&[]).gemini, "new conversations ask the product that runs for its own model");
+    assert_eq!(change(&other[1..]).applied, ["[gemini] model"], "alone it is taken");
+}
+
 /// Whoever swaps the clinic's number and the fallback number gets neither until the restart: for that time the fallback
 /// would ring the box itself.
 #[test]
