@@ -232,7 +232,9 @@ fn the_server_ends_with_whoever_started_it_however_that_ends() {
     let mut program =
         Command::new(env!("CARGO_BIN_EXE_desk-room")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    // Held to the end: a program that prints its second line into a closed pipe ends, and its server with it.
+    let mut printed = BufReader::new(program.stdout.take().unwrap());
+    printed.read_line(&mut line).unwrap();
     let config = PathBuf::from(line.trim().strip_prefix("ALSA_CONFIG_PATH=").unwrap());
     let folder = config.parent().unwrap().to_owned();
     let server = server_in(&folder).expect("the server runs");
