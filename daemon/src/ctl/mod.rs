@@ -17,6 +17,7 @@ mod google;
 mod google_login;
 mod local;
 mod logs;
+mod manuals;
 mod progress;
 mod provision;
 mod reload;
@@ -196,6 +197,9 @@ enum Command {
     ///
     /// Everything is checked first; if anything is wrong, nothing is changed. docs/provisioning.md describes the folder.
     Provision(provision::Options),
+    /// Write manual pages and shell completions, for the packages
+    #[command(hide = true)]
+    Manuals(manuals::Options),
 }
 
 #[derive(Debug, Subcommand)]
@@ -385,6 +389,10 @@ pub async fn run(
         Command::Provision(options) => {
             here(&client, "provisioning")?;
             provision::run(&options, &mut view)
+        }
+        Command::Manuals(options) => {
+            manuals::run::<Arguments>(&options)?;
+            Ok(Verdict::Well)
         }
     }
 }
