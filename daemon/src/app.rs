@@ -18,6 +18,7 @@ use frontdesk_hw::knobs::Knobs;
 use jiff::Timestamp;
 use log::{error, info, warn};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use error::AppError;
@@ -62,6 +63,8 @@ use reloader::{OpenOffice, Reloader, keep_texts};
 
 /// How often `systemctl status` is told how we are.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How long the disk is waited for when everything is to end at once.
+const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who asks the daemon to stop.
 pub trait StopSignal {
@@ -107,6 +110,9 @@ impl App {
         let Surroundings { notifier, read, time } = around.into();
         let Prepared { http, connector, fallback, letters, calendar, google, keeper, public_tls, admin_tls } =
             Prepared::of(&config)?;
+        let machine = time.machine;
+        // Before the store: what is erased for its age is counted from its start.
+        let time = gate::look(time, &config.store.path);
         let store = Store::open(&config.store)?;
         let (counter, shown) = Counter::of(&config);
         let (off, knobs) = (counter.off, counter.knobs);
@@ -114,8 +120,7 @@ impl App {
         let mut supervisor = Supervisor::new(metrics.clone());
         // How many there may be is in the settings, and may change.
         let conversations = Conversations::new(usize::MAX, metrics.clone());
-        let machine = time.machine;
-        let (gate, time) = gate::open(time, Arc::clone(&conversations), &config.store.path);
+        let (gate, time) = gate::open(time, Arc::clone(&conversations));
         supervisor.start("clock", |stop| time.run(stop));
         start_caretakers(&config, keeper, &store, &metrics, &gate, &mut supervisor);
         let calls = Calls::new(Arc::clone(&conversations));
@@ -224,13 +229,28 @@ impl App {
             }
             fault = self.supervisor.run_until_fault() => Some(fault),
         };
+        let (store, asked) = (self.line.store.clone(), fault.is_none());
         let stopping = wind_down(self.line, self.supervisor, &self.notifier, &self.status, self.desk);
         tokio::select! {
             () = stopping => {}
-            why = signal.wait() => warn!("{why} again: stopping at once"),
+            why = told_to_hurry(&mut signal, asked) => {
+                warn!("{why} again: stopping at once");
+                if timeout(CLOSES_WITHIN, store.close()).await.is_err() {
+                    error!("the store could not be closed within {CLOSES_WITHIN:?}");
+                }
+            }
         }
         fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
+}
+
+/// Resolves when the daemon is asked to stop while it is stopping, for which it was `asked` or had reasons of its own.
+async fn told_to_hurry(signal: &mut impl StopSignal, asked: bool) -> &'static str {
+    if !asked {
+        let why = signal.wait().await;
+        info!("{why}: stopping already");
+    }
+    signal.wait().await
 }
 
 async fn wind_down(

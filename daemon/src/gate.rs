@@ -71,29 +71,53 @@ impl Default for Sources {
 
 /// Opens the gate.
 pub struct Keeper {
-    sources: Sources,
+    found: Found,
     conversations: Arc<Conversations>,
     open: watch::Sender<bool>,
+}
+
+/// The clock as it was found.
+pub struct Found {
+    sources: Sources,
     /// Where the time is kept, and what was kept there.
     file: PathBuf,
     known: Option<Timestamp>,
     since: Instant,
+    is_right: bool,
 }
 
-/// The gate, and who opens it. `beside` is the store's file. It is open at once if the time is right. Until then no
-/// conversation begins, and the times of records go on from the last that was known. Blocks on the disk for an instant.
-pub fn open(sources: Sources, conversations: Arc<Conversations>, beside: &Path) -> (Gate, Keeper) {
+/// Looks at the clock, before anything is written or judged by it. `beside` is the store's file. If the time is not right,
+/// the times of records go on from the last that was known. Blocks on the disk for an instant.
+pub fn look(sources: Sources, beside: &Path) -> Found {
     let file = beside.with_file_name(KNOWN);
     let known = read(&file);
-    let (open, gate) = watch::channel(false);
-    let keeper = Keeper { sources, conversations, open, file, known, since: Instant::now() };
-    if keeper.is_right() {
-        keeper.open.send_replace(true);
-    } else {
-        let now = (keeper.sources.machine)();
+    let mut found = Found { sources, file, known, since: Instant::now(), is_right: false };
+    found.is_right = found.can_be_right();
+    if !found.is_right {
+        let now = (found.sources.machine)();
         Clock::go_on_from(Some(Clock::at(now.instant(), known.unwrap_or(MADE).max(MADE))));
+    }
+    found
+}
+
+impl Found {
+    fn can_be_right(&self) -> bool {
+        let now = (self.sources.machine)();
+        let is_set = self.sources.synchronized.exists();
+        let look = Look { shows: now.civil(now.instant()), is_set, waited: self.since.elapsed() };
+        look.can_be_right(self.known)
+    }
+}
+
+/// The gate, and who opens it. It is open at once if the time was found right. Until then no conversation begins.
+pub fn open(found: Found, conversations: Arc<Conversations>) -> (Gate, Keeper) {
+    let (open, gate) = watch::channel(found.is_right);
+    let keeper = Keeper { found, conversations, open };
+    let found = &keeper.found;
+    if !found.is_right {
+        let now = (found.sources.machine)();
         keeper.conversations.health().wait_for_clock(now.instant());
-        let last = known.filter(|known| *known > MADE);
+        let last = found.known.filter(|known| *known > MADE);
         let last = last.map_or_else(
             || "when this version did not exist".to_owned(),
             |last| format!("but it was {} already", shown(last)),
@@ -109,13 +133,6 @@ pub fn open(sources: Sources, conversations: Arc<Conversations>, beside: &Path) 
 }
 
 impl Keeper {
-    fn is_right(&self) -> bool {
-        let now = (self.sources.machine)();
-        let is_set = self.sources.synchronized.exists();
-        let look = Look { shows: now.civil(now.instant()), is_set, waited: self.since.elapsed() };
-        look.can_be_right(self.known)
-    }
-
     /// Looks every second until the time is right, then keeps it every hour and at the end.
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = interval(LOOK_EVERY);
@@ -124,7 +141,7 @@ impl Keeper {
             if stop.run_until_cancelled(ticks.tick()).await.is_none() {
                 return;
             }
-            if self.is_right() {
+            if self.found.can_be_right() {
                 // Before anybody relies on it: a power cut may come at any time. A disk that hangs keeps no caller out.
                 let _ = tokio::time::timeout(DISK_PATIENCE, self.keep()).await;
                 self.let_go();
@@ -138,7 +155,7 @@ impl Keeper {
     }
 
     fn let_go(&self) {
-        let now = (self.sources.machine)();
+        let now = (self.found.sources.machine)();
         Clock::go_on_from(None);
         self.conversations.health().clock_is_right(now.instant());
         self.open.send_replace(true);
@@ -146,12 +163,12 @@ impl Keeper {
     }
 
     async fn keep(&self) {
-        let now = (self.sources.machine)();
-        let (file, at) = (self.file.clone(), now.civil(now.instant()));
+        let now = (self.found.sources.machine)();
+        let (file, at) = (self.found.file.clone(), now.civil(now.instant()));
         let written = tokio::task::spawn_blocking(move || write(&file, at)).await;
         if let Ok(Err(error)) = written {
             // The store says what is wrong with the disk.
-            debug!("the time could not be kept in {}: {error}", self.file.display());
+            debug!("the time could not be kept in {}: {error}", self.found.file.display());
         }
     }
 }

@@ -170,6 +170,8 @@ impl Supervisor {
                 }
             }
         }
+        // A call that was let in before, and whose task began behind the others' end.
+        self.calls.tell(grace).await;
         LeftOver { calls_cut, tasks: Vec::new() }
     }
 
@@ -257,17 +259,19 @@ impl Calls {
     /// Lets the tasks end, tells the rest to, drops the rest of those; how many had to be told.
     async fn wind_down(&self, grace: Grace) -> usize {
         self.tracker.close();
-        if timeout(grace.calls, self.tracker.wait()).await.is_ok() {
-            return 0;
-        }
-        let cut = self.tracker.len();
+        let cut = if timeout(grace.calls, self.tracker.wait()).await.is_ok() { 0 } else { self.tracker.len() };
+        self.tell(grace).await;
+        cut
+    }
+
+    /// Tells the tasks to stop, also those that a listener starts from now on, and drops those that do not.
+    async fn tell(&self, grace: Grace) {
         self.stop.cancel();
         if timeout(grace.farewell, self.tracker.wait()).await.is_err() {
             self.drop.cancel();
             // A task that does not even return to the runtime cannot be waited for.
             let _ = timeout(Duration::from_secs(1), self.tracker.wait()).await;
         }
-        cut
     }
 }
 
@@ -289,6 +293,22 @@ mod tests {
 
     fn supervisor() -> Supervisor {
         Supervisor::new(Metrics::new())
+    }
+
+    #[tokio::test]
+    async fn a_call_that_a_listener_still_starts_is_told_and_waited_for() {
+        let mut supervisor = supervisor();
+        let (calls, (told, heard)) = (supervisor.calls(), oneshot::channel());
+        supervisor.start("listener", |stop| async move {
+            stop.cancelled().await;
+            calls.spawn("late", call(), |stop| async move {
+                stop.cancelled().await;
+                tokio::task::yield_now().await;
+                told.send(()).unwrap();
+            });
+        });
+        assert_eq!(supervisor.wind_down(PATIENT).await, LeftOver::default());
+        heard.await.expect("its caller was handed over");
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ impl Box {
     }
 
     fn open(&self, machine: fn() -> Clock) -> (Gate, Keeper) {
-        open(self.sources(machine), Arc::clone(&self.conversations), &self.home.path().join("frontdesk.db"))
+        open(look(self.sources(machine), &self.home.path().join("frontdesk.db")), Arc::clone(&self.conversations))
     }
 
     fn knows(&self, time: &str) {
