@@ -79,15 +79,34 @@ impl Clinic {
         write(Path::new(DROP_IN), &text, 0o644)
     }
 
+    /// The secrets, by their names.
+    pub(crate) fn secret_values(&self) -> [(&'static str, String); 3] {
+        let settings = self.twilio.settings();
+        [
+            ("gemini-api-key", GEMINI_KEY.to_owned()),
+            ("twilio-account-sid", settings.account_sid.clone()),
+            ("twilio-auth-token", settings.auth_token.clone()),
+        ]
+    }
+
+    /// What somebody fills in in the shipped configuration, by its keys; `authority` is who vouches for Google's end.
+    pub(crate) fn filled_in(&self, authority: &str) -> [(&'static str, String); 8] {
+        [
+            ("name", "Riverside Clinic".to_owned()),
+            ("time_zone", "Europe/Berlin".to_owned()),
+            ("endpoint", self.gemini.wss_base()),
+            ("ca_file", authority.to_owned()),
+            ("public_url", PUBLIC_URL.to_owned()),
+            ("number", NUMBER.to_owned()),
+            ("fallback_number", FALLBACK.to_owned()),
+            ("twilio_api", self.twilio.api_base()),
+        ]
+    }
+
     /// Writes the secrets as the unit's comments say.
     pub(crate) fn secrets(&self) -> anyhow::Result<()> {
-        let settings = self.twilio.settings();
-        for (name, secret) in [
-            ("gemini-api-key", GEMINI_KEY),
-            ("twilio-account-sid", settings.account_sid.as_str()),
-            ("twilio-auth-token", settings.auth_token.as_str()),
-        ] {
-            write(&Path::new(CREDENTIALS).join(name), secret, 0o600)?;
+        for (name, secret) in self.secret_values() {
+            write(&Path::new(CREDENTIALS).join(name), &secret, 0o600)?;
         }
         std::fs::set_permissions(CREDENTIALS, std::fs::Permissions::from_mode(0o700))?;
         Ok(())

@@ -16,6 +16,7 @@ mod guest;
 mod report;
 mod speakerphone;
 mod stories;
+mod terminal;
 mod unit;
 
 use std::path::PathBuf;

@@ -4,6 +4,7 @@ mod cut;
 mod desk;
 mod faults;
 mod install;
+mod readme;
 mod refusals;
 mod service;
 
@@ -145,8 +146,10 @@ stories! {
     Booking = "booking", "an appointment is booked on the phone, and the power is cut behind the answer", cut::book_and_cut;
     /// After the reboot.
     Kept = "kept", "after the power cut nothing is lost and nothing is done twice", cut::kept;
-    /// The end.
+    /// Nobody needs it any more.
     Purge = "purge", "purge leaves nothing behind", install::purge;
+    /// Another beginning.
+    Readme = "readme", "a stranger follows the readme's \"Put it on a box\" word for word", readme::followed;
 }
 
 impl Story {

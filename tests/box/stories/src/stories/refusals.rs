@@ -42,7 +42,7 @@ fn says(words: &str, part: &str) -> anyhow::Result<String> {
 }
 
 /// Somebody calls, asks and says goodbye.
-async fn phone_works(scene: &Scene) -> anyhow::Result<CallReport> {
+pub(super) async fn phone_works(scene: &Scene) -> anyhow::Result<CallReport> {
     let scenario = &scene.clinic.scenario;
     let goodbye = Step::Say(caller_says(scenario, &scenario.exchanges[line::GOODBYE].caller)?);
     let report = scene.clinic.call([listen(), goodbye, listen()]).wait_ended(CALL).await?;
