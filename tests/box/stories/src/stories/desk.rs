@@ -19,7 +19,9 @@ const SOON: Duration = Duration::from_mins(1);
 const CALL: Duration = Duration::from_mins(3);
 /// So much of each line must have been heard.
 const WHOLE: f32 = 0.9;
-/// The promise after a replug.
+/// So much later than the last visitor the next one comes.
+const NEXT_VISITOR: Duration = Duration::from_secs(2);
+/// What a replug may take.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 impl Scene {
@@ -40,6 +42,8 @@ impl Scene {
     /// The visitor presses the key; returns how long it took until the lamp said that somebody is there.
     pub(super) async fn press(&mut self) -> anyhow::Result<Duration> {
         self.desk_is_free().await?;
+        // The next visitor: a press right behind the end of a conversation was meant to end it, and begins none.
+        tokio::time::sleep(NEXT_VISITOR).await;
         self.phone.order("hook press")?;
         self.phone.wait("off-hook on")
     }
@@ -184,6 +188,7 @@ pub(super) async fn with_a_call(scene: &mut Scene) -> anyhow::Result<String> {
 
 /// The audio thread has lost nothing until now.
 pub(super) async fn xruns(scene: &mut Scene) -> anyhow::Result<String> {
+    scene.desk_is_free().await?;
     let [overruns, underruns, gaps, stalls] = scene.counters().await?;
     let desk = scene.api.json("/v1/desk").await?;
     let figures = format!("{overruns} overruns, {underruns} underruns, {gaps} gaps, {stalls} stalls");
