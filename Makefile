@@ -75,9 +75,8 @@ nightly: ## A call of 25 minutes in real time, with rotations, a go-away, a drop
 	$(CARGO) build --workspace --bins
 	$(CARGO) test -p frontdesk-tests --test nightly -- --nocapture
 
-# In the making, and so not in the list: the shipped arm64 package in a virtual machine with a USB speakerphone.
 .PHONY: test-box
-test-box:
+test-box: ## The arm64 package in a virtual machine with a USB speakerphone, power cut included (needs root).
 	@tests/box/run $(ARGS)
 
 .PHONY: bench
