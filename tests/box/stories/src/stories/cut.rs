@@ -49,6 +49,9 @@ pub(super) async fn book_and_cut(scene: &mut Scene) -> anyhow::Result<String> {
 
 /// What was confirmed is there, once, and its letter is sent once.
 pub(super) async fn kept(scene: &mut Scene) -> anyhow::Result<String> {
+    // By itself, with the secrets that it had.
+    unit::becomes("active").await?;
+    // The model of this boot has another certificate.
     scene.clinic.provision()?;
     unit::restart()?;
     let ready = unit::ready_after()?;

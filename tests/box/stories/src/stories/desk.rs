@@ -19,6 +19,8 @@ const SOON: Duration = Duration::from_mins(1);
 const CALL: Duration = Duration::from_mins(3);
 /// So much of each line must have been heard.
 const WHOLE: f32 = 0.9;
+/// What the audio thread counts when sound is lost.
+const LOST: [&str; 6] = ["overruns", "underruns", "gaps", "stalls", "capture_dropped", "heard_dropped"];
 /// So much later than the last visitor the next one comes.
 const NEXT_VISITOR: Duration = Duration::from_secs(2);
 /// What a replug may take.
@@ -70,9 +72,9 @@ impl Scene {
     }
 
     /// What the audio thread has counted.
-    async fn counters(&self) -> anyhow::Result<[u64; 4]> {
+    async fn counters(&self) -> anyhow::Result<[u64; LOST.len()]> {
         let desk = self.api.json("/v1/desk").await?;
-        Ok(["overruns", "underruns", "gaps", "stalls"].map(|name| desk["sound"][name].as_u64().unwrap_or(u64::MAX)))
+        Ok(LOST.map(|name| desk["sound"][name].as_u64().unwrap_or(u64::MAX)))
     }
 }
 
@@ -82,7 +84,12 @@ fn at_the_desk(calls: &Value) -> Option<String> {
     desk["call_sid"].as_str().map(str::to_owned)
 }
 
-/// Threads of the daemon that have a real-time priority, while the sound card runs.
+/// The threads of the daemon that must have a real-time priority while the sound card runs, and which.
+const URGENT: [&str; 2] = ["dsp FF 10", "desk-rt FF 20"];
+/// What the unit grants for it, as proc(5) shows it: soft and hard limit, unit.
+const LIMITS: [(&str, &str); 2] = [("Max realtime priority", "20 20"), ("Max locked memory", "8388608 8388608 bytes")];
+
+/// Threads of the daemon that have a real-time priority, by the limits of the unit.
 fn urgent_threads() -> anyhow::Result<Vec<String>> {
     let threads = run(&["ps", "-L", "-o", "comm=,cls=,rtprio=", "-p", &unit::pid()?.to_string()])?;
     let words = threads.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -90,7 +97,16 @@ fn urgent_threads() -> anyhow::Result<Vec<String>> {
         .filter(|words| words.iter().any(|word| matches!(*word, "FF" | "RR")))
         .map(|words| words.join(" "))
         .collect();
-    ensure!(!urgent.is_empty(), "no thread has a real-time priority:\n{threads}");
+    ensure!(
+        URGENT.iter().all(|thread| urgent.iter().any(|found| found == thread)),
+        "not all of {URGENT:?}:\n{threads}"
+    );
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", unit::pid()?))?;
+    for (name, granted) in LIMITS {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        let found = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(found == granted, "{name} is {found}, not {granted}");
+    }
     Ok(urgent)
 }
 
@@ -189,11 +205,11 @@ pub(super) async fn with_a_call(scene: &mut Scene) -> anyhow::Result<String> {
 /// The audio thread has lost nothing until now.
 pub(super) async fn xruns(scene: &mut Scene) -> anyhow::Result<String> {
     scene.desk_is_free().await?;
-    let [overruns, underruns, gaps, stalls] = scene.counters().await?;
+    let lost = scene.counters().await?;
     let desk = scene.api.json("/v1/desk").await?;
-    let figures = format!("{overruns} overruns, {underruns} underruns, {gaps} gaps, {stalls} stalls");
+    let figures = LOST.iter().zip(lost).map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
     ensure!(desk["sound"]["opened"].as_u64() > Some(0), "there was no sound that could have been lost: {desk}");
-    ensure!([overruns, underruns, gaps, stalls] == [0; 4], "{figures}");
+    ensure!(lost.iter().all(|count| *count == 0), "{figures}");
     Ok(format!("{figures}; opened {} times, {}", desk["sound"]["opened"], desk["opened"].as_str().unwrap_or("at rest")))
 }
 

@@ -60,8 +60,8 @@ pub(super) async fn upgrade(scene: &mut Scene) -> anyhow::Result<String> {
 /// Somebody has no use for it any more.
 pub(super) async fn purge(_scene: &mut Scene) -> anyhow::Result<String> {
     let printed = run(&["dpkg", "--purge", "frontdesk"])?;
-    let (_, state) = attempt(&["systemctl", "show", "--value", "--property", "ActiveState,LoadState", unit::UNIT])?;
-    ensure!(!state.contains("active\n") || state.contains("inactive"), "it still runs: {state}");
+    let state = unit::show("ActiveState")?;
+    ensure!(state == "inactive", "it is {state}");
     let (running, _) = attempt(&["pidof", "frontdeskd"])?;
     ensure!(!running, "a process is left");
     let left = [

@@ -136,10 +136,12 @@ stories! {
     Port = "port", "a port that is taken", refusals::port;
     /// ENOSPC.
     Full = "full", "a full data partition: the phone is answered all the same", refusals::full;
+    /// EROFS.
+    ReadOnly = "read-only", "a read-only data partition: the phone is answered all the same", refusals::read_only;
     /// A clock without battery.
     Clock = "clock", "clock at 1970", refusals::clock;
     /// No route to anywhere.
-    Network = "network", "no network at the start, and arriving later", refusals::network;
+    Network = "network", "no network when it starts, and arriving later", refusals::network;
     /// Half a speakerphone.
     NoMicrophone = "no-capture", "a sound card without a microphone", refusals::no_microphone;
     /// The last before the power cut.
@@ -154,9 +156,9 @@ stories! {
 
 impl Story {
     /// Up to the power cut.
-    pub(crate) const BEFORE_CUT: &[Self] = Self::ALL.split_at(23).0;
+    pub(crate) const BEFORE_CUT: &[Self] = Self::ALL.split_at(24).0;
     /// After it.
-    pub(crate) const AFTER_CUT: &[Self] = Self::ALL.split_at(23).1;
+    pub(crate) const AFTER_CUT: &[Self] = Self::ALL.split_at(24).1;
 
     /// Without which others cannot be told.
     pub(crate) fn is_needed_by_others(self) -> bool {

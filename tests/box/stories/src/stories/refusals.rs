@@ -96,12 +96,28 @@ pub(super) async fn full(scene: &mut Scene) -> anyhow::Result<String> {
     Ok(format!("a call went well; {:?}", told?))
 }
 
+/// A disk that the kernel has made read-only, as it does with one that fails.
+pub(super) async fn read_only(scene: &mut Scene) -> anyhow::Result<String> {
+    unit::stop()?;
+    run(&["mount", "--bind", STATE, STATE])?;
+    run(&["mount", "-o", "remount,bind,ro", STATE])?;
+    let told = answers_without_disk(scene).await;
+    let _ = unit::stop();
+    run(&["umount", STATE])?;
+    unit::restart()?;
+    Ok(format!("a call went well; {:?}", told?))
+}
+
 /// A store is made, the rest of the disk is taken to the last block, and somebody calls.
 async fn answers_without_room(scene: &Scene) -> anyhow::Result<String> {
     unit::start()?;
     unit::stop()?;
     let (fits, _) = attempt(&["dd", "if=/dev/zero", &format!("of={STATE}/filler"), "bs=4k", "status=none"])?;
     ensure!(!fits, "there is room without end");
+    answers_without_disk(scene).await
+}
+
+async fn answers_without_disk(scene: &Scene) -> anyhow::Result<String> {
     unit::start()?;
     phone_works(scene).await?;
     until("a status that says that records wait", SOON, async || {

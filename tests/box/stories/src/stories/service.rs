@@ -87,9 +87,12 @@ pub(super) async fn devices(scene: &mut Scene) -> anyhow::Result<String> {
 pub(super) async fn reload(scene: &mut Scene) -> anyhow::Result<String> {
     let pid = unit::pid()?;
     let good = std::fs::read_to_string(DROP_IN)?;
+    let cursor = unit::cursor()?;
     scene.clinic.configure("\n[log]\nlevel = \"debug\"\n")?;
     run(&["systemctl", "reload", unit::UNIT])?;
     ensure!(unit::pid()? == pid, "a reload is no restart");
+    let words = unit::journal_since(&cursor)?;
+    ensure!(words.contains("[log] level"), "it does not say that another log level is in force:\n{words}");
 
     let cursor = unit::cursor()?;
     scene.clinic.configure("volume_percents = 90\n")?;
