@@ -94,11 +94,10 @@ bench: ## Every figure beside its goal.
 fuzz: ## Every fuzz target for FUZZ_SECONDS seconds (needs a nightly toolchain).
 	tests/tools/fuzz $(FUZZ_SECONDS)
 
-# In the making, and so not in the list: the flashable image for arm64, of the package that `make package` has built.
 .PHONY: image
-image:
+image: ## The flashable image for a Raspberry Pi 4, of the package that `make package` has built (needs root).
 	@images/build/build $(IMAGE_PACKAGE)
 
 .PHONY: test-image
-test-image:
+test-image: ## That image in a virtual machine: provisioned, restarted, unplugged, flashed again, erased (needs root).
 	@images/build/test $(IMAGE)
